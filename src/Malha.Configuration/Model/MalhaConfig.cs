@@ -1,0 +1,42 @@
+namespace Malha.Configuration;
+
+/// <summary>All that an operator says, complete with defaults and checked: the immutable result of reading <c>malha.yaml</c>.</summary>
+public sealed record MalhaConfig : ConfigItem
+{
+    public ConfigDictionary<ListenerConfig> Listeners { get; init; } = [];
+
+    /// <summary>The admin API, metrics and dashboard; null when the file does not ask for them.</summary>
+    public AdminConfig? Admin { get; init; }
+
+    public ConfigDictionary<ServiceConfig> Services { get; init; } = [];
+
+    public ConfigList<RouteConfig> Routes { get; init; } = [];
+
+    public AccessLogConfig AccessLog { get; init; } = new();
+
+    /// <summary>
+    /// What <c>malha run --upstream URL</c> means: one listener <c>default</c>, one service <c>upstream</c>, and one route that takes everything.
+    /// </summary>
+    /// <param name="upstream">An absolute http or https URL with a host and no more: no path, query or user.</param>
+    /// <param name="listen">Where to listen; <see cref="Defaults.UpstreamListener"/> when null.</param>
+    /// <exception cref="ArgumentException">The URL is of another kind.</exception>
+    public static MalhaConfig ForUpstream(Uri upstream, ListenAddress? listen = null)
+    {
+        ArgumentNullException.ThrowIfNull(upstream);
+        if (EndpointConfig.WhyNot(upstream) is { } problem)
+            throw new ArgumentException(problem, nameof(upstream));
+
+        static SourceSpan At(string path) => SourceSpan.InCode("--upstream", path);
+        var listener = new ListenerConfig { Name = "default", Address = listen ?? Defaults.UpstreamListener.Value, Source = At("listeners.default") };
+        var endpoint = new EndpointConfig { Url = upstream, Source = At("services.upstream.endpoints[0]") };
+        var service = new ServiceConfig { Name = "upstream", Endpoints = [endpoint], Source = At("services.upstream") };
+        var route = new RouteConfig { Match = new RouteMatchConfig { Source = At("routes[0].match") }, Service = service.Name, Source = At("routes[0]") };
+        return new MalhaConfig
+        {
+            Listeners = [new(listener.Name, listener)],
+            Services = [new(service.Name, service)],
+            Routes = [route],
+            Source = At(""),
+        };
+    }
+}

@@ -1,0 +1,53 @@
+namespace Malha.Configuration;
+
+/// <summary>What happens to the requests that match: exactly one of <see cref="Service"/>, <see cref="Redirect"/> and <see cref="Respond"/> is set.</summary>
+public sealed record RouteConfig : ConfigItem
+{
+    /// <summary>A name for logs and metrics; null when the file gives none.</summary>
+    public string? Name { get; init; }
+
+    public RouteMatchConfig Match { get; init; } = new();
+
+    /// <summary>The name of the service that the request goes to.</summary>
+    public string? Service { get; init; }
+
+    public RedirectConfig? Redirect { get; init; }
+
+    public FixedAnswerConfig? Respond { get; init; }
+
+    public HeaderRulesConfig Headers { get; init; } = new();
+
+    /// <summary>Instead of the service's timeout; null: the service's.</summary>
+    public TimeSpan? Timeout { get; init; }
+
+    /// <summary>Instead of the service's attempt timeout; null: the service's.</summary>
+    public TimeSpan? AttemptTimeout { get; init; }
+
+    /// <summary>How many bytes of a request's body are read and checked before the first byte goes on; 0: only the head is.</summary>
+    public long BufferRequests { get; init; } = Defaults.BufferRequests.Value;
+}
+
+/// <summary>An answer that sends the client elsewhere.</summary>
+public sealed record RedirectConfig : ConfigItem
+{
+    /// <summary>The target as written: absolute, or a path; may hold <c>{host}</c>, <c>{path}</c> and <c>{query}</c>.</summary>
+    public RedirectTarget To { get; init; } = RedirectTarget.Root;
+
+    /// <summary>301, 302, 303, 307 or 308.</summary>
+    public int Status { get; init; } = Defaults.RedirectStatus.Value;
+}
+
+/// <summary>An answer that Malha gives itself.</summary>
+public sealed record FixedAnswerConfig : ConfigItem
+{
+    /// <summary>From 200 to 599.</summary>
+    public int Status { get; init; } = Defaults.RespondStatus.Value;
+
+    /// <summary>The body, sent as UTF-8; empty for none.</summary>
+    public string Body { get; init; } = "";
+
+    /// <summary>The body's type; not sent without a body.</summary>
+    public string ContentType { get; init; } = Defaults.RespondContentType.Value;
+
+    public ConfigList<HeaderConfig> Headers { get; init; } = [];
+}

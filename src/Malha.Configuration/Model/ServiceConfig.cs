@@ -1,0 +1,94 @@
+namespace Malha.Configuration;
+
+/// <summary>One service behind Malha: its endpoints, and what a call to it may cost.</summary>
+public sealed record ServiceConfig : ConfigItem
+{
+    public required string Name { get; init; }
+
+    public ConfigList<EndpointConfig> Endpoints { get; init; } = [];
+
+    public BalanceKind Balance { get; init; } = Defaults.Balance.Value;
+
+    /// <summary>From a request's arrival to the final response head, retries and back-off included.</summary>
+    public TimeSpan Timeout { get; init; } = Defaults.Timeout.Value;
+
+    /// <summary>The same for one attempt; null: what is left of <see cref="Timeout"/>.</summary>
+    public TimeSpan? AttemptTimeout { get; init; }
+
+    /// <summary>TCP and TLS handshake of a new connection to an endpoint.</summary>
+    public TimeSpan ConnectTimeout { get; init; } = Defaults.ConnectTimeout.Value;
+
+    /// <summary>The longest silence, in both directions, of an exchange after its response head (bodies, streams, upgraded connections).</summary>
+    public TimeSpan IdleTimeout { get; init; } = Defaults.ServiceIdleTimeout.Value;
+
+    /// <summary>The most connections to each endpoint.</summary>
+    public int MaxConnections { get; init; } = Defaults.EndpointMaxConnections.Value;
+
+    /// <summary>The most requests that wait for a connection to each endpoint; 0: none waits.</summary>
+    public int MaxPending { get; init; } = Defaults.EndpointMaxPending.Value;
+
+    /// <summary>The largest body of a request, in bytes; null: no limit.</summary>
+    public long? MaxBody { get; init; } = Defaults.MaxBody.Value;
+
+    /// <summary>The longest that an exchange may last, streams and upgraded connections included; null: no limit.</summary>
+    public TimeSpan? MaxDuration { get; init; }
+
+    /// <summary>The most long exchanges (upgraded connections, event streams, gRPC streams) at a time, over all endpoints.</summary>
+    public int MaxStreams { get; init; } = Defaults.MaxStreams.Value;
+
+    /// <summary>How https endpoints are spoken to; null: the system's certificate authorities, no certificate of our own.</summary>
+    public ServiceTlsConfig? Tls { get; init; }
+}
+
+/// <summary>How one endpoint is chosen among several.</summary>
+public enum BalanceKind
+{
+    /// <summary>The less loaded of two picked at random.</summary>
+    LeastLoaded,
+
+    /// <summary>One after the other.</summary>
+    RoundRobin,
+}
+
+/// <summary>One address of a service.</summary>
+public sealed record EndpointConfig : ConfigItem
+{
+    /// <summary>An absolute http or https URL with host and port and no more.</summary>
+    public required Uri Url { get; init; }
+
+    /// <summary>Its share of the traffic relative to the others'.</summary>
+    public int Weight { get; init; } = Defaults.Weight.Value;
+
+    public bool IsTls => Url.Scheme == Uri.UriSchemeHttps;
+
+    /// <summary>Why a URL cannot be an endpoint, or null when it can.</summary>
+    internal static string? WhyNot(Uri url)
+    {
+        if (!url.IsAbsoluteUri || (url.Scheme != Uri.UriSchemeHttp && url.Scheme != Uri.UriSchemeHttps))
+            return "an endpoint is an http:// or https:// URL";
+        if (url.UserInfo.Length > 0)
+            return "an endpoint has no user or password";
+        if (url.Query.Length > 0 || url.Fragment.Length > 0 || url.AbsolutePath != "/")
+            return "an endpoint is scheme, host and port only; a path belongs to a route";
+        return url.Host.Length == 0 ? "an endpoint needs a host" : url.Port == 0 ? "an endpoint needs a port from 1 to 65535" : null;
+    }
+}
+
+/// <summary>TLS towards a service.</summary>
+public sealed record ServiceTlsConfig : ConfigItem
+{
+    /// <summary>PEM certificates of the authorities that are trusted instead of the system's.</summary>
+    public ConfigFile? Ca { get; init; }
+
+    /// <summary>The PEM certificate (with its chain) that Malha presents; goes with <see cref="Key"/>.</summary>
+    public ConfigFile? Certificate { get; init; }
+
+    /// <summary>The PEM private key of <see cref="Certificate"/>.</summary>
+    public ConfigFile? Key { get; init; }
+
+    /// <summary>The name in SNI that the certificate must have; null: the endpoint's host.</summary>
+    public string? ServerName { get; init; }
+
+    /// <summary>Whether the service's certificate is checked at all.</summary>
+    public bool Verify { get; init; } = Defaults.TlsVerify.Value;
+}
