@@ -1,0 +1,95 @@
+namespace Malha.Proxy.Http1;
+
+/// <summary>Why a message was refused. One value per rule, so that a test and an operator can tell them apart.</summary>
+internal enum HttpFault : byte
+{
+    None = 0,
+    BadRequestLine,
+    BadTarget,
+    BadVersion,
+    UnsupportedVersion,
+    BadStatusLine,
+    BadHeaderName,
+    BadHeaderValue,
+    BareLineEnd,
+    FoldedLine,
+    HeadTooLarge,
+    TargetTooLong,
+    TooManyHeaders,
+    MissingHost,
+    SecondHost,
+    BadHost,
+    ContradictingHost,
+    BadContentLength,
+    SecondContentLength,
+    LengthAndEncoding,
+    BadTransferEncoding,
+    EncodingInHttp10,
+    BadConnectionOption,
+    BadPercentEncoding,
+    DotSegment,
+    BadUpgrade,
+    BadChunkSize,
+    BadChunkExtension,
+    BadChunkEnd,
+    TrailersTooLarge,
+    BadTrailer,
+    ForbiddenTrailer,
+    UnknownExpectation,
+    ConnectRefused,
+    BodyTooLarge,
+}
+
+/// <summary>What a fault is called, and the status that a client gets for it.</summary>
+internal static class HttpFaults
+{
+    public static int Status(this HttpFault fault) => fault switch
+    {
+        HttpFault.HeadTooLarge or HttpFault.TooManyHeaders => 431,
+        HttpFault.TargetTooLong => 414,
+        HttpFault.UnsupportedVersion => 505,
+        HttpFault.UnknownExpectation => 417,
+        HttpFault.ConnectRefused => 405,
+        HttpFault.BodyTooLarge => 413,
+        _ => 400,
+    };
+
+    public static string Describe(this HttpFault fault) => fault switch
+    {
+        HttpFault.BadRequestLine => "The request line is not METHOD SP TARGET SP HTTP/1.1.",
+        HttpFault.BadTarget => "The request target is of none of the allowed forms, or holds a byte that no target may hold.",
+        HttpFault.BadVersion => "The protocol version is missing or malformed.",
+        HttpFault.UnsupportedVersion => "Only HTTP/1.0 and HTTP/1.1 are spoken on this connection.",
+        HttpFault.BadStatusLine => "The status line is not HTTP/1.1 SP STATUS SP REASON.",
+        HttpFault.BadHeaderName => "A header name is empty, holds a byte that is not a token character, or is not followed at once by a colon.",
+        HttpFault.BadHeaderValue => "A header value holds a control character.",
+        HttpFault.BareLineEnd => "A line ends in a bare CR or LF.",
+        HttpFault.FoldedLine => "A header line is folded, or the first one begins with white space.",
+        HttpFault.HeadTooLarge => "The message head is larger than the listener's maxHeaderSize.",
+        HttpFault.TargetTooLong => "The request line is longer than the listener's maxHeaderSize.",
+        HttpFault.TooManyHeaders => "The message has more headers than the listener's maxHeaders.",
+        HttpFault.MissingHost => "The Host header is missing or empty.",
+        HttpFault.SecondHost => "There is more than one Host header.",
+        HttpFault.BadHost => "The Host header is not a name or an address with an optional port.",
+        HttpFault.ContradictingHost => "The host in the request target is not the one in the Host header.",
+        HttpFault.BadContentLength => "Content-Length is not a plain decimal number below 2^63.",
+        HttpFault.SecondContentLength => "There is more than one Content-Length.",
+        HttpFault.LengthAndEncoding => "Content-Length and Transfer-Encoding contradict each other.",
+        HttpFault.BadTransferEncoding => "Transfer-Encoding is something else than a single \"chunked\".",
+        HttpFault.EncodingInHttp10 => "HTTP/1.0 has no Transfer-Encoding.",
+        HttpFault.BadConnectionOption => "Connection names a field that frames or routes the message, or is not a list of tokens.",
+        HttpFault.BadPercentEncoding => "The path holds an incomplete or forbidden percent-encoding.",
+        HttpFault.DotSegment => "The path holds a dot segment.",
+        HttpFault.BadUpgrade => "Upgrade is malformed or comes without the Connection option.",
+        HttpFault.BadChunkSize => "A chunk's size is malformed or too large.",
+        HttpFault.BadChunkExtension => "A chunk extension is malformed or too long.",
+        HttpFault.BadChunkEnd => "A chunk's data is not followed by CRLF.",
+        HttpFault.TrailersTooLarge => "The trailers are too large or too many.",
+        HttpFault.BadTrailer => "A trailer line is malformed.",
+        HttpFault.ForbiddenTrailer => "A trailer names a field that frames, routes or authenticates the message.",
+        HttpFault.UnknownExpectation => "Only the expectation 100-continue is known.",
+        HttpFault.ConnectRefused => "This is a gateway, not a tunnel: CONNECT is refused.",
+        HttpFault.BodyTooLarge => "The body is larger than the service's maxBody.",
+        _ => "The message is malformed.",
+    };
+}

@@ -1,0 +1,143 @@
+using System.Net.Sockets;
+using System.Runtime.InteropServices;
+using System.Threading.Tasks.Sources;
+
+namespace Malha.Proxy.Transport;
+
+/// <summary>A plain TCP connection.</summary>
+internal sealed class SocketChannel : ByteChannel
+{
+    private readonly Socket _socket;
+    private readonly SocketOperation _receive;
+    private readonly SocketOperation _send;
+    private int _closed;
+
+    public SocketChannel(Socket socket)
+    {
+        _socket = socket;
+        _socket.NoDelay = true;
+        _receive = new SocketOperation(this);
+        _send = new SocketOperation(null);
+    }
+
+    public Socket Socket => _socket;
+
+    public override ValueTask<int> ReceiveAsync(Memory<byte> buffer)
+    {
+        try
+        {
+            _receive.SetBuffer(buffer);
+            return _socket.ReceiveAsync(_receive) ? _receive.Pending() : new ValueTask<int>(_receive.Outcome());
+        }
+        catch (Exception exception) when (exception is ObjectDisposedException or SocketException)
+        {
+            return new ValueTask<int>(Broken);
+        }
+    }
+
+    public override ValueTask<bool> SendAsync(ReadOnlyMemory<byte> buffer)
+    {
+        try
+        {
+            // The socket only reads from it; SocketAsyncEventArgs has no read-only buffer.
+            _send.SetBuffer(MemoryMarshal.AsMemory(buffer));
+            if (_socket.SendAsync(_send))
+                return _send.PendingSend(buffer.Length);
+            // A stream socket's send ends only when everything was taken, or in an error.
+            return new ValueTask<bool>(_send.Outcome() == buffer.Length);
+        }
+        catch (Exception exception) when (exception is ObjectDisposedException or SocketException)
+        {
+            return new ValueTask<bool>(false);
+        }
+    }
+
+    public override void ShutdownSend()
+    {
+        try
+        {
+            _socket.Shutdown(SocketShutdown.Send);
+        }
+        catch (Exception exception) when (exception is ObjectDisposedException or SocketException)
+        {
+            // Gone already: there is nobody left to tell.
+        }
+    }
+
+    public override void Abort()
+    {
+        if (Interlocked.Exchange(ref _closed, 1) != 0)
+            return;
+
+        try
+        {
+            // A zero linger time makes close send a reset: a cut answer must not look like a finished one.
+            _socket.LingerState = new LingerOption(true, 0);
+        }
+        catch (Exception exception) when (exception is ObjectDisposedException or SocketException)
+        {
+            // Gone already.
+        }
+        Release();
+    }
+
+    protected override void Dispose(bool disposing)
+    {
+        if (Interlocked.Exchange(ref _closed, 1) == 0)
+            Release();
+    }
+
+    private void Release()
+    {
+        _socket.Dispose();
+        _receive.Dispose();
+        _send.Dispose();
+    }
+
+    /// <summary>One direction's reusable operation.</summary>
+    private sealed class SocketOperation : SocketAsyncEventArgs, IValueTaskSource<int>, IValueTaskSource<bool>
+    {
+        private readonly SocketChannel? _observed;
+        private ManualResetValueTaskSourceCore<int> _core;
+        private int _expected;
+
+        public SocketOperation(SocketChannel? observed)
+            : base(true) => _observed = observed;
+
+        public int Outcome() => SocketError == SocketError.Success ? BytesTransferred : Broken;
+
+        public ValueTask<int> Pending() => new(this, _core.Version);
+
+        public ValueTask<bool> PendingSend(int expected)
+        {
+            _expected = expected;
+            return new ValueTask<bool>(this, _core.Version);
+        }
+
+        public ValueTaskSourceStatus GetStatus(short token) => _core.GetStatus(token);
+
+        public void OnCompleted(Action<object?> continuation, object? state, short token, ValueTaskSourceOnCompletedFlags flags) =>
+            _core.OnCompleted(continuation, state, token, flags);
+
+        int IValueTaskSource<int>.GetResult(short token)
+        {
+            var result = _core.GetResult(token);
+            _core.Reset();
+            return result;
+        }
+
+        bool IValueTaskSource<bool>.GetResult(short token)
+        {
+            var result = _core.GetResult(token);
+            _core.Reset();
+            return result == _expected;
+        }
+
+        protected override void OnCompleted(SocketAsyncEventArgs e)
+        {
+            var outcome = Outcome();
+            _observed?.Received?.Invoke(outcome);
+            _core.SetResult(outcome);
+        }
+    }
+}
