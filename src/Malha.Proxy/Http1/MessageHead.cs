@@ -36,10 +36,10 @@ internal abstract class MessageHead
     public HttpFault Fault { get; set; }
 
     /// <summary>1 for HTTP/1.1, 0 for HTTP/1.0.</summary>
-    public int MinorVersion { get; set; }
+    public int MinorVersion { get; set; } = 1;
 
     /// <summary>The length of the body that the head announces; -1 when it announces none.</summary>
-    public long ContentLength { get; set; }
+    public long ContentLength { get; set; } = -1;
 
     public bool Chunked { get; set; }
 
@@ -72,6 +72,9 @@ internal abstract class MessageHead
         }
         return default;
     }
+
+    /// <summary>The bytes from one place in the head to another: several field lines at once.</summary>
+    public ReadOnlySpan<byte> Range(int start, int end) => _buffer.AsSpan(_offset + start, end - start);
 
     public void Add(Slice name, Slice value, KnownHeader known)
     {

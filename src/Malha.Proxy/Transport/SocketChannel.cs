@@ -52,11 +52,15 @@ internal sealed class SocketChannel : ByteChannel
         }
     }
 
-    public override void ShutdownSend()
+    public override void ShutdownSend() => Shutdown(SocketShutdown.Send);
+
+    public override void ShutdownBoth() => Shutdown(SocketShutdown.Both);
+
+    private void Shutdown(SocketShutdown how)
     {
         try
         {
-            _socket.Shutdown(SocketShutdown.Send);
+            _socket.Shutdown(how);
         }
         catch (Exception exception) when (exception is ObjectDisposedException or SocketException)
         {

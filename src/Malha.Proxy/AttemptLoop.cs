@@ -1,0 +1,198 @@
+using System.Runtime.CompilerServices;
+using Malha.Proxy.Http1;
+using Malha.Proxy.Transport;
+using Malha.Proxy.Upstream;
+
+namespace Malha.Proxy;
+
+/// <summary>Sends a request to an endpoint until one has answered, as often as it is safe and sensible, and relays the answer.</summary>
+internal sealed class AttemptLoop(DataPlane plane)
+{
+    /// <summary>Attempts after a connection that could not be made or that the server had closed: it costs the server nothing.</summary>
+    private const int MaxConnectionAttempts = 3;
+
+    private readonly RequestUpload _upload = new(plane.Wheel);
+
+    [AsyncMethodBuilder(typeof(PooledAsyncMethodBuilder<>))]
+    public async ValueTask<Refusal> RunAsync(Exchange exchange)
+    {
+        var service = exchange.Service!;
+        exchange.Deadline = plane.Wheel.After(service.Config.Timeout);
+        if (!exchange.Request.ExpectsContinue && !exchange.Body.ReadAvailable())
+            return BodyFault(exchange);
+        while (true)
+        {
+            if (exchange.Cancelled != CancelReason.None)
+                return Cancelled(exchange);
+            var endpoint = service.Choose();
+            if (endpoint is null)
+                return new Refusal(RefusalKind.NoEndpoint);
+            exchange.Attempts++;
+
+            // The server may be closing an idle connection just now. A request that can be repeated tries one once; a body that is still
+            // coming in could be sent only once, and goes over a new connection.
+            var connection = exchange.Attempts == 1 && exchange.Body.IsComplete ? endpoint.TryLease() : null;
+            if (connection is null)
+            {
+                var (opened, outcome) = await endpoint.ConnectAsync(service.Config, exchange);
+                if (opened is null)
+                {
+                    if (exchange.Cancelled == CancelReason.None && outcome == ConnectOutcome.Refused && exchange.Attempts < Math.Min(MaxConnectionAttempts, service.Endpoints.Length))
+                        continue;
+                    return NotConnected(exchange, outcome);
+                }
+                connection = opened;
+            }
+
+            var head = await AskAsync(exchange, connection);
+            if (head == HeadOutcome.Final)
+                return await AnswerAsync(exchange, connection);
+
+            var (lost, timedOut, fault) = (connection.IsReused && head == HeadOutcome.Nothing, connection.TimedOut, connection.Fault);
+            Finish(exchange, connection, clean: false);
+            if (exchange.Cancelled != CancelReason.None)
+                return Cancelled(exchange);
+            if (exchange.Body.Fault != HttpFault.None || exchange.Body.IsBroken)
+                return BodyFault(exchange);
+            if (timedOut)
+                return TimedOut(exchange);
+            if (fault != HttpFault.None)
+                return new Refusal(RefusalKind.BadAnswer, fault);
+            if (lost && exchange.Request.IsIdempotent && exchange.Body.CanReplay && exchange.Attempts < MaxConnectionAttempts)
+                continue;
+            return new Refusal(RefusalKind.ConnectionLost);
+        }
+    }
+
+    // One attempt, up to the final head.
+    [AsyncMethodBuilder(typeof(PooledAsyncMethodBuilder<>))]
+    private async ValueTask<HeadOutcome> AskAsync(Exchange exchange, UpstreamConnection connection)
+    {
+        connection.Endpoint.Started();
+        if (!exchange.Attach(connection))
+            return HeadOutcome.Nothing;
+        connection.ArmDeadline(AttemptDeadline(exchange));
+        // Whether it worked does not matter yet: a server that closed while we sent may have answered first.
+        await SendAsync(exchange, connection);
+        while (true)
+        {
+            var outcome = await connection.ReadHeadAsync();
+            if (outcome != HeadOutcome.Informational)
+                return outcome;
+            if (!await exchange.Response.SendInformationalAsync(connection.Head))
+                return HeadOutcome.Truncated;
+            connection.NextHead();
+        }
+    }
+
+    private ValueTask<bool> SendAsync(Exchange exchange, UpstreamConnection connection)
+    {
+        var body = exchange.Body;
+        var buffer = connection.Out(RequestWriter.Bound(exchange));
+        var length = RequestWriter.WriteHead(buffer, exchange, connection.Endpoint.Authority);
+        if (body.IsComplete && !body.IsChunked && body.Stored.IsEmpty && length + body.PrefixLength <= buffer.Length)
+        {
+            body.Prefix.CopyTo(buffer[length..]);
+            return connection.SendOutAsync(length + body.PrefixLength);
+        }
+        return _upload.SendAsync(exchange, connection, length);
+    }
+
+    // The final head is there: it and the body go to the client.
+    [AsyncMethodBuilder(typeof(PooledAsyncMethodBuilder<>))]
+    private async ValueTask<Refusal> AnswerAsync(Exchange exchange, UpstreamConnection connection)
+    {
+        var isTunnel = connection.Head.Status == 101;
+        if (isTunnel && !exchange.Request.WantsUpgrade)
+        {
+            Finish(exchange, connection, clean: false);
+            return new Refusal(RefusalKind.BadAnswer, HttpFault.BadUpgrade);
+        }
+
+        connection.BeginBody(exchange.Request.Kind == HttpMethodKind.Head);
+        var hasBlock = connection.TryFirstBlock();
+        if (connection.Fault != HttpFault.None)
+        {
+            var fault = connection.Fault;
+            Finish(exchange, connection, clean: false);
+            return new Refusal(RefusalKind.BadAnswer, fault);
+        }
+
+        connection.Disarm();
+        var sent = await exchange.Response.SendHeadAsync(exchange, connection, hasBlock);
+        if (isTunnel)
+        {
+            if (sent)
+                await Tunnel.RunAsync(exchange, connection, plane.Wheel.After(exchange.Service!.Config.IdleTimeout) - plane.Wheel.NowMs);
+            Finish(exchange, connection, clean: false);
+            return Refusal.None;
+        }
+
+        while (sent && !connection.Block.Last)
+        {
+            if (!await NextBlockAsync(exchange, connection))
+            {
+                Finish(exchange, connection, clean: false);
+                exchange.Connection.Abort();
+                return Refusal.None;
+            }
+            sent = await exchange.Response.SendBlockAsync(connection.Block, connection.Trailers);
+        }
+        // After an early answer the server has said all, whatever else the client would send.
+        Finish(exchange, connection, clean: sent && exchange.IsSent);
+        return Refusal.None;
+    }
+
+    private ValueTask<bool> NextBlockAsync(Exchange exchange, UpstreamConnection connection)
+    {
+        var next = connection.NextBlockAsync();
+        return next.IsCompletedSuccessfully ? next : WaitForBlockAsync(exchange, connection, next);
+    }
+
+    [AsyncMethodBuilder(typeof(PooledAsyncMethodBuilder<>))]
+    private async ValueTask<bool> WaitForBlockAsync(Exchange exchange, UpstreamConnection connection, ValueTask<bool> next)
+    {
+        connection.ArmDeadline(plane.Wheel.After(exchange.Service!.Config.IdleTimeout));
+        var read = await next;
+        connection.Disarm();
+        return read;
+    }
+
+    private static void Finish(Exchange exchange, UpstreamConnection connection, bool clean)
+    {
+        exchange.Detach();
+        connection.Endpoint.Finished();
+        connection.Endpoint.Return(connection, clean);
+    }
+
+    private long AttemptDeadline(Exchange exchange) =>
+        exchange.Service!.Config.AttemptTimeout is { } timeout ? Math.Min(exchange.Deadline, plane.Wheel.After(timeout)) : exchange.Deadline;
+
+    private static Refusal Cancelled(Exchange exchange) => exchange.Cancelled switch
+    {
+        CancelReason.SlowBody => new Refusal(RefusalKind.SlowRequest),
+        CancelReason.Shutdown => new Refusal(RefusalKind.Shutdown),
+        _ => new Refusal(RefusalKind.ClientGone),
+    };
+
+    private static Refusal BodyFault(Exchange exchange) => exchange.Body.Fault switch
+    {
+        HttpFault.None => new Refusal(RefusalKind.ClientGone),
+        HttpFault.BodyTooLarge => new Refusal(RefusalKind.BodyTooLarge),
+        var fault => new Refusal(RefusalKind.Malformed, fault),
+    };
+
+    private static Refusal TimedOut(Exchange exchange)
+    {
+        var config = exchange.Service!.Config;
+        return new Refusal(RefusalKind.Deadline, Rule: config.Source.Path + ".timeout", Limit: config.Timeout.TotalMilliseconds, Unit: "ms");
+    }
+
+    private static Refusal NotConnected(Exchange exchange, ConnectOutcome outcome) => exchange.Cancelled != CancelReason.None ? Cancelled(exchange) : outcome switch
+    {
+        ConnectOutcome.TimedOut => new Refusal(RefusalKind.ConnectTimeout),
+        ConnectOutcome.Overflow => new Refusal(RefusalKind.ConnectionLimit),
+        ConnectOutcome.Untrusted => new Refusal(RefusalKind.Untrusted),
+        _ => new Refusal(RefusalKind.ConnectFailed),
+    };
+}

@@ -1,0 +1,56 @@
+using System.Security.Cryptography;
+using Malha.Proxy.Timing;
+
+namespace Malha.Proxy;
+
+/// <summary>What all connections share: the clock and its wheel, the pipeline, the pool of exchanges, and the configuration in force.</summary>
+internal sealed class DataPlane : IDisposable
+{
+    private const int KeptPerThread = 512;
+
+    private readonly ThreadLocal<Stack<Exchange>> _exchanges = new(() => new Stack<Exchange>());
+    private GatewayModel _model;
+
+    public DataPlane(TimeProvider time, GatewayModel model, TimerWheel wheel)
+    {
+        Time = time;
+        Wheel = wheel;
+        Date = new HttpDate(time);
+        Pipeline = new ProxyPipeline(this);
+        _model = model;
+    }
+
+    public TimeProvider Time { get; }
+
+    public TimerWheel Wheel { get; }
+
+    public HttpDate Date { get; }
+
+    public ProxyPipeline Pipeline { get; }
+
+    public GatewayModel Model => Volatile.Read(ref _model);
+
+    public void Swap(GatewayModel model) => Volatile.Write(ref _model, model);
+
+    public Exchange RentExchange() =>
+        _exchanges.Value!.TryPop(out var exchange) ? exchange : new Exchange(BitConverter.ToUInt64(RandomNumberGenerator.GetBytes(8)));
+
+    public void ReturnExchange(Exchange exchange)
+    {
+        exchange.Reset();
+        var kept = _exchanges.Value!;
+        if (kept.Count < KeptPerThread)
+            kept.Push(exchange);
+        else
+            Wheel.Remove(exchange.Response);
+    }
+
+    /// <summary>A bug has cost a connection.</summary>
+    public void Failed(Exception exception) => Console.Error.WriteLine(exception);
+
+    public void Dispose()
+    {
+        Wheel.Dispose();
+        _exchanges.Dispose();
+    }
+}

@@ -1,0 +1,155 @@
+using System.Text;
+using Malha.Proxy.Http1;
+
+namespace Malha.Proxy.Downstream;
+
+/// <summary>
+/// The one place where a refusal becomes HTTP: problem details (RFC 9457) and Proxy-Status (RFC 9209), written into a span, so that saying
+/// no costs less than serving.
+/// </summary>
+internal static class ProblemWriter
+{
+    public const int MaxFields = 512;
+    public const int MaxBody = 2048;
+
+    /// <summary>The answer to a head that did not come in time, whole.</summary>
+    public static byte[] LateHead()
+    {
+        var body = """{"type":"urn:malha:problem:slow-request","title":"The request did not come in time","status":408}""";
+        return Encoding.ASCII.GetBytes(
+            $"HTTP/1.1 408 Request Timeout\r\nContent-Type: application/problem+json\r\nProxy-Status: malha; error=http_request_error\r\n"
+            + $"Content-Length: {body.Length}\r\nConnection: close\r\n\r\n{body}");
+    }
+
+    /// <summary>Field lines for the refusal.</summary>
+    public static int WriteFields(Span<byte> buffer, Exchange exchange, in Refusal refusal)
+    {
+        var writer = new HeadWriter(buffer);
+        writer.Write("Content-Type: application/problem+json\r\n"u8);
+        writer.Field("Proxy-Status"u8, ProxyStatus(refusal.Kind));
+        writer.Field("X-Request-Id"u8, exchange.RequestId);
+        if (refusal.RetryAfterMs > 0)
+        {
+            writer.Write("Retry-After: "u8);
+            // In whole seconds, never earlier than it helps.
+            writer.Write((refusal.RetryAfterMs + 999) / 1000);
+            writer.EndLine();
+        }
+        return writer.Length;
+    }
+
+    /// <summary>The document.</summary>
+    public static int WriteBody(Span<byte> buffer, Exchange exchange, in Refusal refusal)
+    {
+        var writer = new HeadWriter(buffer);
+        writer.Write("{\"type\":\"urn:malha:problem:"u8);
+        writer.Write(TypeOf(refusal.Kind));
+        writer.Write("\",\"title\":\""u8);
+        writer.Write(Title(refusal.Kind));
+        writer.Write("\",\"status\":"u8);
+        writer.Write(refusal.Status);
+        if (refusal.Fault != HttpFault.None)
+            Text(ref writer, ",\"detail\":"u8, refusal.Fault.Describe());
+        writer.Write(",\"instance\":\"/api/v1/decisions/"u8);
+        writer.Write(exchange.RequestId);
+        writer.Write((byte)'"');
+        if (refusal.Rule is not null)
+            Text(ref writer, ",\"rule\":"u8, refusal.Rule);
+        if (refusal.Unit is not null)
+        {
+            Number(ref writer, ",\"limit\":"u8, refusal.Limit);
+            Number(ref writer, ",\"observed\":"u8, refusal.Observed);
+            Text(ref writer, ",\"unit\":"u8, refusal.Unit);
+        }
+        writer.Write(",\"hop\":\"malha\""u8);
+        if (refusal.RetryAfterMs > 0)
+        {
+            writer.Write(",\"retryAfterMs\":"u8);
+            writer.Write(refusal.RetryAfterMs);
+        }
+        writer.Write(",\"traceId\":\""u8);
+        writer.Write(exchange.Trace.TraceId);
+        writer.Write("\"}\n"u8);
+        return writer.Length;
+    }
+
+    private static ReadOnlySpan<byte> TypeOf(RefusalKind kind) => kind switch
+    {
+        RefusalKind.Malformed => "malformed-request"u8,
+        RefusalKind.NoRoute => "no-route"u8,
+        RefusalKind.MethodNotAllowed => "method-not-allowed"u8,
+        RefusalKind.SlowRequest => "slow-request"u8,
+        RefusalKind.BodyTooLarge => "body-too-large"u8,
+        RefusalKind.ClientGone => "client-gone"u8,
+        RefusalKind.NoEndpoint => "no-endpoint"u8,
+        RefusalKind.ConnectionLimit => "connection-limit"u8,
+        RefusalKind.ConnectFailed => "connect-failed"u8,
+        RefusalKind.ConnectTimeout => "connect-timeout"u8,
+        RefusalKind.Untrusted => "untrusted-endpoint"u8,
+        RefusalKind.ConnectionLost => "connection-lost"u8,
+        RefusalKind.BadAnswer => "bad-answer"u8,
+        RefusalKind.Deadline => "deadline"u8,
+        RefusalKind.Shutdown => "shutdown"u8,
+        _ => "internal"u8,
+    };
+
+    private static ReadOnlySpan<byte> Title(RefusalKind kind) => kind switch
+    {
+        RefusalKind.Malformed => "The request is malformed or ambiguous"u8,
+        RefusalKind.NoRoute => "No route matches the request"u8,
+        RefusalKind.MethodNotAllowed => "The route does not take this method"u8,
+        RefusalKind.SlowRequest => "The request did not come in time"u8,
+        RefusalKind.BodyTooLarge => "The body is larger than the service takes"u8,
+        RefusalKind.ClientGone => "The client closed the connection"u8,
+        RefusalKind.NoEndpoint => "The service has no endpoint"u8,
+        RefusalKind.ConnectionLimit => "All connections to the endpoint are in use"u8,
+        RefusalKind.ConnectFailed => "The endpoint refused the connection"u8,
+        RefusalKind.ConnectTimeout => "The endpoint did not take the connection in time"u8,
+        RefusalKind.Untrusted => "The TLS handshake with the endpoint failed"u8,
+        RefusalKind.ConnectionLost => "The endpoint closed the connection before it answered"u8,
+        RefusalKind.BadAnswer => "The endpoint's answer is malformed or ambiguous"u8,
+        RefusalKind.Deadline => "The service did not answer in time"u8,
+        RefusalKind.Shutdown => "This gateway is shutting down"u8,
+        _ => "The gateway failed"u8,
+    };
+
+    // Error types of RFC 9209, section 2.3.
+    private static ReadOnlySpan<byte> ProxyStatus(RefusalKind kind) => kind switch
+    {
+        RefusalKind.Malformed or RefusalKind.SlowRequest or RefusalKind.BodyTooLarge or RefusalKind.MethodNotAllowed => "malha; error=http_request_error"u8,
+        RefusalKind.NoRoute => "malha; error=destination_not_found"u8,
+        RefusalKind.ConnectionLimit => "malha; error=connection_limit_reached"u8,
+        RefusalKind.ConnectFailed => "malha; error=connection_refused"u8,
+        RefusalKind.ConnectTimeout => "malha; error=connection_timeout"u8,
+        RefusalKind.Untrusted => "malha; error=tls_certificate_error"u8,
+        RefusalKind.ConnectionLost => "malha; error=connection_terminated"u8,
+        RefusalKind.BadAnswer => "malha; error=http_protocol_error"u8,
+        RefusalKind.Deadline => "malha; error=http_response_timeout"u8,
+        RefusalKind.NoEndpoint => "malha; error=destination_unavailable"u8,
+        _ => "malha; error=proxy_internal_error"u8,
+    };
+
+    private static void Number(ref HeadWriter writer, ReadOnlySpan<byte> name, double value)
+    {
+        Span<byte> text = stackalloc byte[32];
+        System.Buffers.Text.Utf8Formatter.TryFormat(value, text, out var length);
+        writer.Write(name);
+        writer.Write(text[..length]);
+    }
+
+    // Text from our own tables and the configuration: escaped all the same, since a key may hold anything.
+    private static void Text(ref HeadWriter writer, ReadOnlySpan<byte> name, string text)
+    {
+        writer.Write(name);
+        writer.Write((byte)'"');
+        Span<byte> utf8 = stackalloc byte[4];
+        foreach (var rune in text.AsSpan(0, Math.Min(text.Length, 200)).EnumerateRunes())
+        {
+            if (rune.Value is '"' or '\\')
+                writer.Write((byte)'\\');
+            var length = rune.Value < 0x20 ? " "u8.TryCopyTo(utf8) ? 1 : 0 : rune.EncodeToUtf8(utf8);
+            writer.Write(utf8[..length]);
+        }
+        writer.Write((byte)'"');
+    }
+}

@@ -1,0 +1,247 @@
+using System.Buffers;
+using System.Runtime.CompilerServices;
+using Malha.Proxy.Http1;
+using Malha.Proxy.Transport;
+
+namespace Malha.Proxy.Downstream;
+
+/// <summary>
+/// A request's body as it comes: the part that came with the head, then what is read on demand. The first 64 KiB are kept, so that
+/// an attempt that failed can be repeated; a body that grows beyond them streams through and can be sent only once.
+/// </summary>
+internal sealed class RequestBody
+{
+    /// <summary>Kept for a replay; Envoy's per_request_buffer_limit advice for retries is of this order.</summary>
+    public const int ReplayLimit = 64 * 1024;
+
+    private readonly TrailerHead _trailers = new();
+    private Http1Connection _connection = null!;
+    private ReceiveBuffer _buffer = null!;
+    private ChunkedDecoder _decoder;
+    private long _remaining;
+    private long _received;
+    private int _prefixStart;
+    private byte[]? _store;
+    private int _stored;
+    private int _undecoded;
+    private ValueTask<bool> _reading;
+    private bool _hasReading;
+
+    /// <summary>Largest body that the service takes, in bytes.</summary>
+    public long Limit { get; set; } = long.MaxValue;
+
+    public bool IsChunked { get; private set; }
+
+    /// <summary>The announced length; 0 for none, meaningless for a chunked body.</summary>
+    public long Length { get; private set; }
+
+    /// <summary>Whether all of it has been read.</summary>
+    public bool IsComplete { get; private set; }
+
+    /// <summary>Whether everything read so far is still at hand.</summary>
+    public bool CanReplay { get; private set; }
+
+    public HttpFault Fault { get; private set; }
+
+    /// <summary>Whether the client's connection broke before the body was complete.</summary>
+    public bool IsBroken { get; private set; }
+
+    public TrailerHead Trailers => _trailers;
+
+    /// <summary>What came with the head.</summary>
+    public int PrefixLength { get; private set; }
+
+    public ReadOnlySpan<byte> Prefix => _buffer.Array.AsSpan(_prefixStart, PrefixLength);
+
+    public ReadOnlyMemory<byte> PrefixMemory => _buffer.Array.AsMemory(_prefixStart, PrefixLength);
+
+    /// <summary>What was read since, as far as it is kept.</summary>
+    public ReadOnlyMemory<byte> Stored => _store is null ? default : _store.AsMemory(0, _stored);
+
+    public long Received => _received;
+
+    // Whether the next read leaves everything before it in place.
+    private bool HasRoom => _store is null || _store.Length - _stored - _undecoded > 0;
+
+    /// <summary>Takes the body's part that is in the connection's buffer, decoded and checked. A fault in it is told before anything goes upstream.</summary>
+    public HttpFault Begin(Http1Connection connection, ReceiveBuffer buffer, RequestHead head)
+    {
+        _connection = connection;
+        _buffer = buffer;
+        IsChunked = head.Chunked;
+        Length = Math.Max(0, head.ContentLength);
+        CanReplay = true;
+        _prefixStart = buffer.Start;
+        if (!head.HasBody)
+        {
+            IsComplete = true;
+            return HttpFault.None;
+        }
+
+        if (!IsChunked)
+        {
+            PrefixLength = (int)Math.Min(buffer.Length, Length);
+            _remaining = Length - PrefixLength;
+            _received = PrefixLength;
+            buffer.Consume(PrefixLength);
+            IsComplete = _remaining == 0;
+            return HttpFault.None;
+        }
+
+        var status = _decoder.Decode(buffer.Unread, _trailers, out var consumed, out var produced);
+        PrefixLength = produced;
+        _received = produced;
+        buffer.Consume(consumed);
+        IsComplete = status == ChunkStatus.Complete;
+        return Fault = status == ChunkStatus.Fault ? _decoder.Fault : HttpFault.None;
+    }
+
+    /// <summary>Takes in what the client has sent already, without waiting: most bodies are then complete before an endpoint is chosen.</summary>
+    /// <returns>False when the body is malformed, too large or broken off.</returns>
+    public bool ReadAvailable()
+    {
+        while (!IsComplete && HasRoom)
+        {
+            var reading = ReadAsync();
+            if (!reading.IsCompletedSuccessfully)
+            {
+                _reading = reading;
+                _hasReading = true;
+                return true;
+            }
+            if (!reading.Result)
+                return false;
+        }
+        return true;
+    }
+
+    /// <summary>The read that <see cref="ReadAvailable"/> left under way, or a new one.</summary>
+    public ValueTask<bool> NextAsync()
+    {
+        if (!_hasReading)
+            return ReadAsync();
+        _hasReading = false;
+        return _reading;
+    }
+
+    /// <summary>Reads on. True with the new bytes in <see cref="Last"/>; false when the body is malformed, too large, or broke off.</summary>
+    [AsyncMethodBuilder(typeof(PooledAsyncMethodBuilder<>))]
+    private async ValueTask<bool> ReadAsync()
+    {
+        MakeRoom();
+        while (true)
+        {
+            var at = _stored + _undecoded;
+            var most = _store!.Length - at;
+            var received = await _connection.ReceiveBodyAsync(_store.AsMemory(at, IsChunked ? most : (int)Math.Min(most, _remaining)), _received);
+            if (received <= 0)
+            {
+                IsBroken = true;
+                return false;
+            }
+            if (Take(received))
+                return true;
+            if (Fault != HttpFault.None)
+                return false;
+            if (_store.Length - _stored - _undecoded == 0)
+                MakeRoom();
+        }
+    }
+
+    /// <summary>The bytes of the last read.</summary>
+    public ReadOnlyMemory<byte> Last { get; private set; }
+
+    /// <summary>Bytes of the next request that came in behind the body.</summary>
+    public ReadOnlyMemory<byte> Leftover { get; private set; }
+
+    public void Reset()
+    {
+        if (_store is not null)
+            ArrayPool<byte>.Shared.Return(_store);
+        _store = null;
+        _stored = 0;
+        _undecoded = 0;
+        _hasReading = false;
+        _decoder = default;
+        _remaining = 0;
+        _received = 0;
+        _trailers.Reset();
+        _connection = null!;
+        _buffer = null!;
+        Last = default;
+        Leftover = default;
+        Limit = long.MaxValue;
+        IsChunked = false;
+        Length = 0;
+        IsComplete = false;
+        IsBroken = false;
+        Fault = HttpFault.None;
+        PrefixLength = 0;
+    }
+
+    private void MakeRoom()
+    {
+        if (_store is null)
+        {
+            _store = ArrayPool<byte>.Shared.Rent(IsChunked ? ReplayLimit : (int)Math.Clamp(_remaining, 1, ReplayLimit));
+            // What follows the part that came with the head: the start of a trailer section, at most.
+            _undecoded = IsChunked ? _buffer.Length : 0;
+            if (_undecoded > 0)
+            {
+                _buffer.Unread.CopyTo(_store);
+                _buffer.Consume(_undecoded);
+            }
+        }
+        else if (_store.Length - _stored - _undecoded < (IsChunked ? 1 : Math.Min(_remaining, 1)))
+        {
+            // Full: from here on it only streams.
+            CanReplay = false;
+            _store.AsSpan(_stored, _undecoded).CopyTo(_store);
+            _stored = 0;
+        }
+    }
+
+    private bool Take(int received)
+    {
+        var start = _stored;
+        if (!IsChunked)
+        {
+            _stored += received;
+            _remaining -= received;
+            _received += received;
+            IsComplete = _remaining == 0;
+            Last = _store.AsMemory(start, received);
+            return true;
+        }
+
+        var available = _undecoded + received;
+        var status = _decoder.Decode(_store.AsSpan(start, available), _trailers, out var consumed, out var produced);
+        if (status == ChunkStatus.Fault)
+        {
+            Fault = _decoder.Fault;
+            return false;
+        }
+
+        var rest = _store.AsSpan(start + consumed, available - consumed);
+        _stored += produced;
+        _received += produced;
+        if (_received > Limit)
+        {
+            Fault = HttpFault.BodyTooLarge;
+            return false;
+        }
+        if (status == ChunkStatus.Complete)
+        {
+            IsComplete = true;
+            _undecoded = 0;
+            Leftover = _store.AsMemory(start + consumed, rest.Length);
+        }
+        else
+        {
+            _undecoded = rest.Length;
+            rest.CopyTo(_store.AsSpan(_stored));
+        }
+        Last = _store.AsMemory(start, produced);
+        return produced > 0 || IsComplete;
+    }
+}

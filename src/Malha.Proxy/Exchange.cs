@@ -1,0 +1,139 @@
+using Malha.Proxy.Downstream;
+using Malha.Proxy.Http1;
+using Malha.Proxy.Telemetry;
+using Malha.Proxy.Timing;
+using Malha.Proxy.Upstream;
+
+namespace Malha.Proxy;
+
+/// <summary>
+/// One request and its answer on their way through the pipeline. Pooled: it belongs to the connection that carries the request until the
+/// answer is complete, and holds nothing afterwards.
+/// </summary>
+internal sealed class Exchange
+{
+    /// <summary>A longer one is replaced; it goes into every log line.</summary>
+    private const int MaxRequestId = 128;
+
+    private UpstreamConnection? _upstream;
+    private long _lease;
+    private ConnectAttempt? _connecting;
+    private int _cancelled;
+    private bool _keepsRequestId;
+
+    public Exchange(ulong seed)
+    {
+        Body = new RequestBody();
+        Response = new ResponseWriter();
+        Trace = new TraceIdentity(seed);
+    }
+
+    public RequestHead Request { get; } = new();
+
+    public RequestBody Body { get; }
+
+    public ResponseWriter Response { get; }
+
+    public TraceIdentity Trace { get; }
+
+    /// <summary>What this request is called in logs and answers: the client's own X-Request-Id when it has a usable one.</summary>
+    public ReadOnlySpan<byte> RequestId => _keepsRequestId ? Request.Value(KnownHeader.XRequestId) : Trace.RequestId;
+
+    public Http1Connection Connection { get; private set; } = null!;
+
+    /// <summary>The configuration that this exchange lives under, whatever is swapped in meanwhile.</summary>
+    public GatewayModel Model { get; private set; } = null!;
+
+    public ServiceState? Service { get; set; }
+
+    /// <summary>When its head was complete, as a timestamp of the clock.</summary>
+    public long StartedAt { get; private set; }
+
+    /// <summary>When the answer's head must be there, in milliseconds of the wheel.</summary>
+    public long Deadline { get; set; } = TimerEntry.None;
+
+    /// <summary>When the connection that is being opened for it must be there.</summary>
+    public long ConnectDeadline => Deadline;
+
+    /// <summary>Attempts begun.</summary>
+    public int Attempts { get; set; }
+
+    /// <summary>Sends the rest of the request's body while the answer is already awaited; it must have ended before the exchange is used again.</summary>
+    public ValueTask<bool> Upload { get; set; }
+
+    public bool HasUpload { get; set; }
+
+    /// <summary>Whether the whole request has reached the endpoint.</summary>
+    public bool IsSent => !HasUpload || (Upload.IsCompleted && Body.IsComplete && Body.Fault == HttpFault.None);
+
+    public CancelReason Cancelled => (CancelReason)Volatile.Read(ref _cancelled);
+
+    public void Begin(Http1Connection connection, GatewayModel model, long startedAt)
+    {
+        Connection = connection;
+        Model = model;
+        StartedAt = startedAt;
+        Trace.Begin(Request);
+        _keepsRequestId = Request.Has(KnownHeader.XRequestId)
+            && Request.Value(KnownHeader.XRequestId) is { Length: > 0 and <= MaxRequestId } id && HttpSyntax.IsToken(id);
+    }
+
+    public void Reset()
+    {
+        Request.Reset();
+        Body.Reset();
+        Response.Reset();
+        Connection = null!;
+        Model = null!;
+        Service = null;
+        Deadline = TimerEntry.None;
+        Attempts = 0;
+        Upload = default;
+        HasUpload = false;
+        _cancelled = 0;
+        _upstream = null;
+        _connecting = null;
+    }
+
+    /// <summary>Ends it from outside: the attempt under way is broken off, no other begins. From any thread; the first reason stands.</summary>
+    public void Cancel(CancelReason reason)
+    {
+        if (Interlocked.CompareExchange(ref _cancelled, (int)reason, 0) != 0)
+            return;
+        // The reason is written before this reads the connection; Attached writes the connection before it reads the reason. One of the two sees the other.
+        Volatile.Read(ref _connecting)?.Cancel();
+        Volatile.Read(ref _upstream)?.Abort(Volatile.Read(ref _lease));
+    }
+
+    /// <summary>Says which connection carries the attempt. False when the exchange was cancelled meanwhile.</summary>
+    public bool Attach(UpstreamConnection connection)
+    {
+        Volatile.Write(ref _lease, connection.Lease);
+        Interlocked.Exchange(ref _upstream, connection);
+        return Cancelled == CancelReason.None;
+    }
+
+    public void Detach() => Volatile.Write(ref _upstream, null);
+
+    public void Connecting(ConnectAttempt? attempt)
+    {
+        Interlocked.Exchange(ref _connecting, attempt);
+        if (attempt is not null && Cancelled != CancelReason.None)
+            attempt.Cancel();
+    }
+}
+
+/// <summary>Why an exchange was ended from outside.</summary>
+internal enum CancelReason : byte
+{
+    None,
+
+    /// <summary>The client closed its connection; nobody waits for an answer.</summary>
+    ClientGone,
+
+    /// <summary>The rest of the request's body did not come in time.</summary>
+    SlowBody,
+
+    /// <summary>The program ends and waits no longer.</summary>
+    Shutdown,
+}

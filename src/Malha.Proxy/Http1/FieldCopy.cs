@@ -1,0 +1,37 @@
+namespace Malha.Proxy.Http1;
+
+/// <summary>Copies the field lines that pass a hop, whole runs of them at once.</summary>
+internal static class FieldCopy
+{
+    /// <param name="writer">Has room for the whole head.</param>
+    /// <param name="head">Where the fields are.</param>
+    /// <param name="drop">Bits of the known headers that do not pass.</param>
+    public static void Write(ref HeadWriter writer, MessageHead head, ulong drop)
+    {
+        var fields = head.Fields;
+        var run = -1;
+        for (var index = 0; index < fields.Length; index++)
+        {
+            ref readonly var field = ref fields[index];
+            if (Passes(head, field, drop))
+            {
+                if (run < 0)
+                    run = field.Name.Start;
+            }
+            else if (run >= 0)
+            {
+                writer.Write(head.Range(run, field.Name.Start));
+                run = -1;
+            }
+        }
+        if (run >= 0)
+            writer.Write(head.Range(run, head.Position - 2));
+    }
+
+    private static bool Passes(MessageHead head, in HeaderField field, ulong drop)
+    {
+        if (field.Known != KnownHeader.Other && field.Known.In(drop))
+            return false;
+        return !head.NominatesFields || !head.IsNominated(head.Bytes(field.Name));
+    }
+}

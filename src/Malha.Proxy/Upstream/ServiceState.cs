@@ -1,0 +1,24 @@
+using Malha.Configuration;
+
+namespace Malha.Proxy.Upstream;
+
+/// <summary>A service across reloads: its settings change, its endpoints' connections and counters stay.</summary>
+internal sealed class ServiceState(ServiceConfig config, EndpointState[] endpoints)
+{
+    private int _next;
+
+    public ServiceConfig Config { get; } = config;
+
+    public EndpointState[] Endpoints { get; } = endpoints;
+
+    public EndpointState? Choose()
+    {
+        var endpoints = Endpoints;
+        return endpoints.Length switch
+        {
+            0 => null,
+            1 => endpoints[0],
+            _ => endpoints[(int)((uint)Interlocked.Increment(ref _next) % (uint)endpoints.Length)],
+        };
+    }
+}

@@ -1,0 +1,52 @@
+using System.Buffers;
+using System.Runtime.CompilerServices;
+using Malha.Proxy.Transport;
+
+namespace Malha.Proxy.Upstream;
+
+/// <summary>Carries bytes both ways after a switch to another protocol (WebSocket), until both sides have ended or neither has said anything for too long.</summary>
+internal static class Tunnel
+{
+    private const int BufferSize = 16 * 1024;
+
+    [AsyncMethodBuilder(typeof(PooledAsyncMethodBuilder<>))]
+    public static async ValueTask<bool> RunAsync(Exchange exchange, UpstreamConnection upstream, long idleMs)
+    {
+        var client = exchange.Connection.Channel;
+        var fromClient = exchange.Connection.BeginTunnel();
+        var up = CopyAsync(client, upstream.Channel, fromClient, exchange, upstream, idleMs);
+        await CopyAsync(upstream.Channel, client, upstream.TakeUnread(), exchange, upstream, idleMs);
+        await up;
+        return true;
+    }
+
+    [AsyncMethodBuilder(typeof(PooledAsyncMethodBuilder<>))]
+    private static async ValueTask<bool> CopyAsync(
+        ByteChannel from, ByteChannel to, ReadOnlyMemory<byte> first, Exchange exchange, UpstreamConnection upstream, long idleMs)
+    {
+        var wheel = exchange.Connection.Wheel;
+        var buffer = ArrayPool<byte>.Shared.Rent(BufferSize);
+        upstream.ArmDeadline(wheel.NowMs + idleMs);
+        var whole = first.IsEmpty || await to.SendAsync(first);
+        while (whole)
+        {
+            var received = await from.ReceiveAsync(buffer);
+            upstream.ArmDeadline(wheel.NowMs + idleMs);
+            if (received == 0)
+                break;
+            whole = received > 0 && await to.SendAsync(buffer.AsMemory(0, received));
+        }
+        ArrayPool<byte>.Shared.Return(buffer);
+        if (whole)
+        {
+            to.ShutdownSend();
+        }
+        else
+        {
+            // One side broke: so does the other, and the copy in the other direction with it.
+            upstream.Abort(upstream.Lease);
+            exchange.Connection.Abort();
+        }
+        return whole;
+    }
+}
