@@ -46,7 +46,7 @@ internal static class ShopPage
                 <h3>{Text(item.Name)}</h3>
                 <p>{Text(item.Blurb)}</p>
                 <form method="post" action="/buy">
-                <span class="price">{Euro(item.PriceCents)}</span><span class="stock">{item.Stock} left</span>
+                <div><b>{Euro(item.PriceCents)}</b><small>{item.Stock} left</small></div>
                 <button name="sku" value="{Text(item.Sku)}"{(item.Stock > 0 ? "" : " disabled")}>Buy</button>
                 </form>
                 </article>
@@ -76,7 +76,7 @@ internal static class ShopPage
         :root { --ink: #22302f; --paper: #f7f3ea; --card: #fffdf8; --line: #e2d9c6; --accent: #1f6f68; color-scheme: light; }
         * { box-sizing: border-box; }
         body { margin: 0; background: var(--paper); color: var(--ink); font: 16px/1.5 system-ui, sans-serif; }
-        header { padding: 2.2rem 1.5rem 1.6rem; color: #f4efe2;
+        header { padding: 2.2rem max(1.5rem, calc((100vw - 65rem) / 2)) 1.6rem; color: #f4efe2;
           background: repeating-linear-gradient(45deg, #0002 0 2px, transparent 2px 18px), repeating-linear-gradient(-45deg, #0002 0 2px, transparent 2px 18px), var(--accent); }
         h1 { margin: 0; font: 600 2.4rem/1.1 Georgia, serif; letter-spacing: .01em; }
         header p { margin: .3rem 0 0; opacity: .85; }
@@ -88,9 +88,9 @@ internal static class ShopPage
           repeating-linear-gradient(0deg, hsl(var(--hue) 40% 62%) 0 9px, hsl(var(--hue) 38% 72%) 9px 18px); }
         h3 { margin: .8rem 1rem 0; font: 600 1.15rem Georgia, serif; }
         article p { margin: .2rem 1rem .8rem; color: #5d6a66; flex: 1; }
-        form { display: flex; align-items: center; gap: .6rem; padding: .7rem 1rem .9rem; border-top: 1px solid var(--line); }
-        .price { font-weight: 600; white-space: nowrap; }
-        .stock { color: #7b8783; font-size: .82rem; margin-right: auto; white-space: nowrap; }
+        form { display: flex; align-items: center; justify-content: space-between; padding: .6rem 1rem .8rem; border-top: 1px solid var(--line); }
+        b { font-weight: 600; }
+        small { display: block; color: #7b8783; line-height: 1.2; }
         button { font: inherit; font-weight: 600; color: #fff; background: var(--accent); border: 0; border-radius: .5rem; padding: .35rem .9rem; cursor: pointer; }
         button:hover, button:focus-visible { background: #17544f; }
         button:disabled { background: #b8c2bf; cursor: default; }
