@@ -1,0 +1,181 @@
+"""The load: the cases, wrk as closed loop, oha as open loop, and the check that every case returns the right bytes."""
+import hashlib
+import http.client
+import json
+import subprocess
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from .machine import BenchError, Group, machine_busy_seconds, process_cpu_seconds
+from .origin import Origin
+
+LUA = Path(__file__).parent.parent / "load.lua"
+OHA = Path(__file__).parents[4] / "shared" / "peers" / "oha"
+CONNECTIONS = 64
+
+
+@dataclass(frozen=True)
+class Case:
+    name: str
+    title: str
+    path: str
+    method: str = "GET"
+    body_bytes: int = 0
+    close: bool = False
+
+
+CASES = [
+    Case("get128", "128-byte GET, keep-alive", "/128"),
+    Case("get10k", "10 KB GET, keep-alive", "/10k"),
+    Case("get1m", "1 MB GET, keep-alive", "/1m"),
+    Case("post16k", "POST of 16 KB, keep-alive", "/post", "POST", 16384),
+    Case("new128", "128-byte GET, a new connection per request", "/128", close=True),
+]
+
+
+@dataclass
+class Closed:
+    requests_per_second: float
+    cpu_us: float
+    p50_ms: float
+    p99_ms: float
+    resident_bytes: int
+    foreign_share: float
+    """CPU time that neither the proxy, the origin, the load nor this program used, as a share of the machine: a noisy neighbour."""
+
+
+@dataclass
+class Open:
+    rate: int
+    reached: float
+    cpu_us: float
+    p50_ms: float
+    p99_ms: float
+
+
+@dataclass
+class _Sample:
+    at: float
+    requests: int
+    proxy_cpu: float
+    ours: float
+    everybody: float
+
+
+def check_bytes(case: Case, port: int, origin: Origin, name: str) -> None:
+    """Twice on one connection, so that a proxy that spoils the second answer is seen too."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    for _ in range(2):
+        headers = {"Connection": "close"} if case.close else {}
+        connection.request(case.method, case.path, b"x" * case.body_bytes if case.body_bytes else None, headers)
+        answer = connection.getresponse()
+        digest = hashlib.sha256(answer.read()).hexdigest()
+        if answer.status != 200 or digest != origin.hashes[case.path]:
+            raise BenchError(f"{name} answers {case.method} {case.path} with {answer.status} and body {digest[:12]}, not what the origin sent")
+    connection.close()
+
+
+def _sample(origin: Origin, proxy: Group | None, load_pid: int) -> _Sample:
+    proxy_cpu = proxy.cpu_seconds() if proxy else 0.0
+    ours = proxy_cpu + origin.group.cpu_seconds() + process_cpu_seconds(load_pid) + time.process_time()
+    return _Sample(time.monotonic(), origin.requests(), proxy_cpu, ours, machine_busy_seconds())
+
+
+def _wrk(case: Case, port: int, seconds: int) -> subprocess.Popen:
+    return subprocess.Popen(
+        ["wrk", "-t1", f"-c{CONNECTIONS}", f"-d{seconds}s", "--timeout", "10s", "-s", str(LUA), f"http://127.0.0.1:{port}{case.path}",
+         "--", case.method, str(case.body_bytes), "close" if case.close else "keep"],
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+
+
+def _finish_wrk(load: subprocess.Popen, what: str) -> dict:
+    output = load.communicate(timeout=60)[0]
+    line = next((x for x in output.splitlines() if x.startswith("{")), None)
+    if load.returncode != 0 or line is None:
+        raise BenchError(f"wrk failed on {what}:\n{output}")
+    result = json.loads(line)
+    if any(result["errors"].values()) or result["requests"] == 0:
+        raise BenchError(f"errors during the load on {what}: {result}")
+    return result
+
+
+def closed_loop(case: Case, port: int, origin: Origin, proxy: Group | None, seconds: int) -> Closed:
+    """Saturation. The window lies inside wrk's run, so that what is in flight at its two ends cancels out."""
+    what = f"{proxy.name if proxy else 'direct'} {case.name}"
+    before = origin.requests()
+    load = _wrk(case, port, seconds + 1)
+    try:
+        time.sleep(0.6)
+        first = _sample(origin, proxy, load.pid)
+        resident = 0
+        while time.monotonic() < first.at + seconds:
+            time.sleep(min(0.5, max(0.0, first.at + seconds - time.monotonic())))
+            resident = max(resident, proxy.resident_bytes() if proxy else 0)
+        last = _sample(origin, proxy, load.pid)
+        result = _finish_wrk(load, what)
+    finally:
+        load.kill()
+        load.wait()
+    reached = origin.requests() - before
+    if not result["requests"] <= reached <= result["requests"] * 1.02 + 2 * CONNECTIONS:
+        raise BenchError(f"{what}: wrk counted {result['requests']} answers, the origin {reached} requests")
+    requests, elapsed = last.requests - first.requests, last.at - first.at
+    foreign = max(0.0, (last.everybody - first.everybody) - (last.ours - first.ours))
+    return Closed(
+        requests / elapsed, (last.proxy_cpu - first.proxy_cpu) / requests * 1e6, result["p50Ms"], result["p99Ms"], resident,
+        foreign / (elapsed * _cores()))
+
+
+def _cores() -> int:
+    return Path("/proc/cpuinfo").read_text().count("\nprocessor") + 1
+
+
+def open_loop(case: Case, port: int, origin: Origin, proxy: Group | None, seconds: int, rate: int) -> Open:
+    """A fixed rate whatever the proxy does; latency counts from the moment at which a request was meant to leave."""
+    what = f"{proxy.name if proxy else 'direct'} {case.name} at {rate}/s"
+    command = [str(OHA), "-z", f"{seconds + 1}s", "-c", str(CONNECTIONS), "-q", str(rate), "--latency-correction", "-j", "--no-tui",
+               "--disable-compression", "-m", case.method]
+    command += ["-d", "x" * case.body_bytes] if case.body_bytes else []
+    command += ["--disable-keepalive"] if case.close else []
+    load = subprocess.Popen([*command, f"http://127.0.0.1:{port}{case.path}"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    try:
+        time.sleep(0.6)
+        first = _sample(origin, proxy, load.pid)
+        time.sleep(seconds)
+        last = _sample(origin, proxy, load.pid)
+        output, complaint = load.communicate(timeout=60)
+    finally:
+        load.kill()
+        load.wait()
+    if load.returncode != 0:
+        raise BenchError(f"oha failed on {what}:\n{complaint}")
+    result = json.loads(output)
+    errors = {k: v for k, v in result["errorDistribution"].items() if k != "aborted due to deadline"}
+    if errors or set(result["statusCodeDistribution"]) != {"200"}:
+        raise BenchError(f"errors during the load on {what}: {errors} {result['statusCodeDistribution']}")
+    requests = last.requests - first.requests
+    percentiles = result["latencyPercentiles"]
+    return Open(
+        rate, requests / (last.at - first.at), (last.proxy_cpu - first.proxy_cpu) / requests * 1e6,
+        percentiles["p50"] * 1e3, percentiles["p99"] * 1e3)
+
+
+def cpu_from_cold(port: int, origin: Origin, proxy: Group, seconds: int) -> list[tuple[float, float]]:
+    """The first load a proxy gets: (seconds since the load began, CPU µs per request) in windows of 250 ms."""
+    load = _wrk(CASES[0], port, seconds)
+    windows = []
+    try:
+        began = time.monotonic()
+        requests, cpu = origin.requests(), proxy.cpu_seconds()
+        for number in range(1, seconds * 4):
+            time.sleep(max(0.0, began + number * 0.25 - time.monotonic()))
+            now_cpu, now_requests = proxy.cpu_seconds(), origin.requests()
+            if now_requests > requests:
+                windows.append((time.monotonic() - began, (now_cpu - cpu) / (now_requests - requests) * 1e6))
+            requests, cpu = now_requests, now_cpu
+        _finish_wrk(load, f"{proxy.name}, first load")
+    finally:
+        load.kill()
+        load.wait()
+    return windows

@@ -1,0 +1,124 @@
+"""The programs measured: how each is found, started and asked for its version. One worker, keep-alive to the origin, no access log."""
+import shlex
+import shutil
+import subprocess
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Callable
+
+from .machine import BenchError
+from .origin import fill, nginx_user
+
+ROOT = Path(__file__).parents[3]
+ENVOY = ROOT.parent / "shared" / "peers" / "envoy"
+PUBLISH = ROOT / "artifacts" / "publish"
+
+
+@dataclass(frozen=True)
+class Peer:
+    name: str
+    command: Callable[[Path, int, int], list[str]]
+    """(directory for its files, upstream port, own port) → the command line."""
+    version: Callable[[], str]
+    prepare: Callable[[], str | None] = lambda: None
+    """Builds or finds the program; a text says why it is absent."""
+    env: dict[str, str] = field(default_factory=dict)
+
+
+def _first_line(command: list[str]) -> str:
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    lines = (done.stdout + done.stderr).strip().splitlines()
+    return lines[0].strip() if lines else "unknown"
+
+
+def _on_path(program: str) -> str | None:
+    return None if shutil.which(program) else f"{program} is not installed (apt-get install {program})"
+
+
+def _publish(project: Path, output: Path, sources: list[Path]) -> str | None:
+    """A ReadyToRun build, made anew only when a source is newer than it."""
+    if not shutil.which("dotnet"):
+        return "the .NET SDK is not on PATH"
+    stamp = output / ".built"
+    newest = max(f.stat().st_mtime for s in sources for f in ([s] if s.is_file() else s.rglob("*")) if f.is_file())
+    if stamp.exists() and stamp.stat().st_mtime > newest:
+        return None
+    print(f"building {project.relative_to(ROOT)}", flush=True)
+    done = subprocess.run(
+        ["dotnet", "publish", str(project), "-c", "Release", "-r", "linux-x64", "--self-contained", "false",
+         "-p:PublishReadyToRun=true", "-o", str(output), "-v", "q", "--nologo"], capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        raise BenchError(f"{project} does not build:\n{done.stdout[-4000:]}{done.stderr[-2000:]}")
+    stamp.touch()
+    return None
+
+
+def _shared_build_files() -> list[Path]:
+    return [ROOT / name for name in ("Directory.Build.props", "Directory.Packages.props", "global.json")]
+
+
+def _nginx(directory: Path, upstream: int, port: int) -> list[str]:
+    configuration = fill("nginx.conf", directory / "nginx.conf", USER=nginx_user(), DIR=directory, UPSTREAM=upstream, PORT=port)
+    return ["nginx", "-e", "stderr", "-p", str(directory), "-c", str(configuration)]
+
+
+def _haproxy(directory: Path, upstream: int, port: int) -> list[str]:
+    return ["haproxy", "-db", "-f", str(fill("haproxy.cfg", directory / "haproxy.cfg", UPSTREAM=upstream, PORT=port))]
+
+
+def _caddy(directory: Path, upstream: int, port: int) -> list[str]:
+    return ["caddy", "run", "--adapter", "caddyfile", "--config", str(fill("Caddyfile", directory / "Caddyfile", UPSTREAM=upstream, PORT=port))]
+
+
+def _envoy(directory: Path, upstream: int, port: int) -> list[str]:
+    configuration = fill("envoy.yaml", directory / "envoy.yaml", UPSTREAM=upstream, PORT=port)
+    return [str(ENVOY), "--concurrency", "1", "--disable-hot-restart", "-l", "error", "-c", str(configuration)]
+
+
+def _yarp(name: str, *arguments: str, env: dict[str, str] | None = None) -> Peer:
+    project = ROOT / "bench" / "peers" / "yarp"
+    return Peer(
+        name,
+        command=lambda _, upstream, port: [str(PUBLISH / "yarp" / "yarp"), f"http://127.0.0.1:{upstream}", str(port), *arguments],
+        version=lambda: "Yarp.ReverseProxy " + _package_version("Yarp.ReverseProxy") + ", .NET " + _runtime_version(),
+        prepare=lambda: _publish(project, PUBLISH / "yarp", [project, *_shared_build_files()]),
+        env=env or {})
+
+
+def _package_version(package: str) -> str:
+    text = (ROOT / "Directory.Packages.props").read_text()
+    return text.partition(f'Include="{package}" Version="')[2].partition('"')[0]
+
+
+def _runtime_version() -> str:
+    runtimes = _first_line(["sh", "-c", "dotnet --list-runtimes | grep AspNetCore | tail -1"]).split()
+    return runtimes[1] if len(runtimes) > 1 else "unknown"
+
+
+def _malha(command: str | None, arguments: str) -> Peer:
+    if command is None:
+        command = f"{shlex.quote(str(PUBLISH / 'malha' / 'malha'))} run --upstream {{upstream}} --listen 127.0.0.1:{{port}} {arguments}"
+        prepare = lambda: _publish(ROOT / "src" / "Malha.Cli", PUBLISH / "malha", [ROOT / "src", *_shared_build_files()])
+    else:
+        prepare = lambda: None
+    revision = ["git", "-C", str(ROOT), "describe", "--always", "--dirty"]
+    return Peer(
+        "malha",
+        command=lambda _, upstream, port: shlex.split(command.format(upstream=f"http://127.0.0.1:{upstream}", port=port)),
+        version=lambda: f"{_first_line(revision)}, .NET {_runtime_version()}",
+        prepare=prepare)
+
+
+def all_peers(directory: Path, malha_command: str | None, malha_arguments: str) -> list[Peer]:
+    """In the order of the tables. yarp-inline is measured only when asked for: it is how YARP could be set up, not how it is."""
+    caddy_home = {"GOMAXPROCS": "1", "HOME": str(directory), "XDG_DATA_HOME": str(directory), "XDG_CONFIG_HOME": str(directory)}
+    return [
+        Peer("nginx", _nginx, lambda: _first_line(["nginx", "-v"]), lambda: _on_path("nginx")),
+        Peer("haproxy", _haproxy, lambda: _first_line(["haproxy", "-v"]), lambda: _on_path("haproxy")),
+        Peer("caddy", _caddy, lambda: "Caddy " + _first_line(["caddy", "version"]), lambda: _on_path("caddy"), caddy_home),
+        _yarp("yarp"),
+        _yarp("yarp-inline", "inline", env={"DOTNET_SYSTEM_NET_SOCKETS_INLINE_COMPLETIONS": "1"}),
+        Peer("envoy", _envoy, lambda: "Envoy " + _first_line([str(ENVOY), "--version"]).partition("version: ")[2],
+             lambda: None if ENVOY.exists() else "its program is not at ../shared/peers/envoy"),
+        _malha(malha_command, malha_arguments),
+    ]

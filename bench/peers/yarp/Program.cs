@@ -1,0 +1,27 @@
+// yarp UPSTREAM PORT [inline]: everything as YARP's own documentation sets it up. `inline` runs continuations on the sockets' threads,
+// together with DOTNET_SYSTEM_NET_SOCKETS_INLINE_COMPLETIONS=1 in the environment.
+using System.Globalization;
+using System.Net;
+using Yarp.ReverseProxy.Configuration;
+
+var upstream = args[0];
+var port = int.Parse(args[1], CultureInfo.InvariantCulture);
+var inline = args.Contains("inline");
+
+var builder = WebApplication.CreateSlimBuilder();
+builder.Logging.ClearProviders();
+builder.WebHost.UseSockets(sockets => sockets.UnsafePreferInlineScheduling = inline);
+builder.WebHost.ConfigureKestrel(kestrel => kestrel.Listen(IPAddress.Loopback, port));
+builder.Services.AddReverseProxy().LoadFromMemory(
+    [new RouteConfig { RouteId = "all", ClusterId = "origin", Match = new RouteMatch { Path = "{**rest}" } }],
+    [
+        new ClusterConfig
+        {
+            ClusterId = "origin",
+            Destinations = new Dictionary<string, DestinationConfig> { ["origin"] = new() { Address = upstream } },
+        },
+    ]);
+
+var app = builder.Build();
+app.MapReverseProxy();
+await app.RunAsync();
