@@ -1,5 +1,5 @@
-using Malha.Configuration;
-using Malha.Proxy;
+using System.CommandLine;
+using Malha.Cli.Commands;
 
 namespace Malha.Cli;
 
@@ -9,13 +9,13 @@ internal static class Program
     {
         // Read by the socket engine when the first socket is made: completions run on its threads, without a hop to the thread pool.
         Environment.SetEnvironmentVariable("DOTNET_SYSTEM_NET_SOCKETS_INLINE_COMPLETIONS", "1");
-        if (args is not ["run", "--upstream", var upstream, "--listen", var listen])
-            return 2;
-        using var host = new GatewayHost(MalhaConfig.ForUpstream(new Uri(upstream), ListenAddress.Parse(listen)), TimeProvider.System);
-        host.Start();
-        foreach (var listener in host.Listeners)
-            Console.WriteLine($$"""{"level":"info","event":"listening","listener":"{{listener.Config.Name}}","address":"{{listener.Address}}"}""");
-        await Task.Delay(Timeout.Infinite);
-        return 0;
+
+        var root = new RootCommand("Malha keeps services standing when the ones they call fall.")
+        {
+            RunCommand.Build(),
+            DemoCommand.Build(),
+        };
+        var parsed = root.Parse(args);
+        return parsed.Errors.Count > 0 ? Usage.Wrong(parsed) : await parsed.InvokeAsync();
     }
 }

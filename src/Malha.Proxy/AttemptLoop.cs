@@ -17,7 +17,7 @@ internal sealed class AttemptLoop(DataPlane plane)
     public async ValueTask<Refusal> RunAsync(Exchange exchange)
     {
         var service = exchange.Service!;
-        exchange.Deadline = plane.Wheel.After(service.Config.Timeout);
+        exchange.Deadline = plane.Wheel.After(exchange.Timeout);
         if (!exchange.Request.ExpectsContinue && !exchange.Body.ReadAvailable())
             return BodyFault(exchange);
         while (true)
@@ -166,7 +166,7 @@ internal sealed class AttemptLoop(DataPlane plane)
     }
 
     private long AttemptDeadline(Exchange exchange) =>
-        exchange.Service!.Config.AttemptTimeout is { } timeout ? Math.Min(exchange.Deadline, plane.Wheel.After(timeout)) : exchange.Deadline;
+        exchange.AttemptTimeout is { } timeout ? Math.Min(exchange.Deadline, plane.Wheel.After(timeout)) : exchange.Deadline;
 
     private static Refusal Cancelled(Exchange exchange) => exchange.Cancelled switch
     {
@@ -178,14 +178,27 @@ internal sealed class AttemptLoop(DataPlane plane)
     private static Refusal BodyFault(Exchange exchange) => exchange.Body.Fault switch
     {
         HttpFault.None => new Refusal(RefusalKind.ClientGone),
-        HttpFault.BodyTooLarge => new Refusal(RefusalKind.BodyTooLarge),
+        HttpFault.BodyTooLarge => TooLarge(exchange, exchange.Body.Received),
         var fault => new Refusal(RefusalKind.Malformed, fault),
     };
 
-    private static Refusal TimedOut(Exchange exchange)
+    private Refusal TimedOut(Exchange exchange)
+    {
+        // Which of the two clocks ran out: the one that was shorter.
+        var attempt = exchange.AttemptTimeout is { } limit && plane.Wheel.NowMs < exchange.Deadline ? limit : (TimeSpan?)null;
+        var name = attempt is null ? ".timeout" : ".attemptTimeout";
+        var route = exchange.Route?.Config;
+        var overridden = (attempt is null ? route?.Timeout : route?.AttemptTimeout) is not null;
+        var rule = (overridden ? route!.Source.Path : exchange.Service!.Config.Source.Path) + name;
+        return new Refusal(
+            RefusalKind.Deadline, Rule: rule, Limit: (attempt ?? exchange.Timeout).TotalMilliseconds,
+            Observed: plane.Time.GetElapsedTime(exchange.StartedAt).TotalMilliseconds, Unit: "ms");
+    }
+
+    public static Refusal TooLarge(Exchange exchange, long observed)
     {
         var config = exchange.Service!.Config;
-        return new Refusal(RefusalKind.Deadline, Rule: config.Source.Path + ".timeout", Limit: config.Timeout.TotalMilliseconds, Unit: "ms");
+        return new Refusal(RefusalKind.BodyTooLarge, Rule: config.Source.Path + ".maxBody", Limit: config.MaxBody ?? 0, Observed: observed, Unit: "bytes");
     }
 
     private static Refusal NotConnected(Exchange exchange, ConnectOutcome outcome) => exchange.Cancelled != CancelReason.None ? Cancelled(exchange) : outcome switch

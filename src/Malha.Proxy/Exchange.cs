@@ -1,5 +1,6 @@
 using Malha.Proxy.Downstream;
 using Malha.Proxy.Http1;
+using Malha.Proxy.Routing;
 using Malha.Proxy.Telemetry;
 using Malha.Proxy.Timing;
 using Malha.Proxy.Upstream;
@@ -44,7 +45,18 @@ internal sealed class Exchange
     /// <summary>The configuration that this exchange lives under, whatever is swapped in meanwhile.</summary>
     public GatewayModel Model { get; private set; } = null!;
 
-    public ServiceState? Service { get; set; }
+    public RouteModel? Route { get; set; }
+
+    /// <summary>What the route changes in the request's header.</summary>
+    public HeaderEditModel Edits => Route?.RequestHeaders ?? HeaderEditModel.None;
+
+    public ServiceModel? Service { get; set; }
+
+    /// <summary>From the head's arrival to the answer's head.</summary>
+    public TimeSpan Timeout => Route?.Config.Timeout ?? Service!.Config.Timeout;
+
+    /// <summary>The same for one attempt; null: what is left of the whole.</summary>
+    public TimeSpan? AttemptTimeout => Route?.Config.AttemptTimeout ?? Service!.Config.AttemptTimeout;
 
     /// <summary>When its head was complete, as a timestamp of the clock.</summary>
     public long StartedAt { get; private set; }
@@ -85,6 +97,7 @@ internal sealed class Exchange
         Response.Reset();
         Connection = null!;
         Model = null!;
+        Route = null;
         Service = null;
         Deadline = TimerEntry.None;
         Attempts = 0;

@@ -1,47 +1,137 @@
-using System.Net;
+using System.Net.Sockets;
+using System.Security.Cryptography;
 using Malha.Configuration;
 using Malha.Proxy.Downstream;
 using Malha.Proxy.Timing;
-using Malha.Proxy.Upstream;
 
 namespace Malha.Proxy;
 
-/// <summary>A gateway that runs: its listeners over one data plane.</summary>
+/// <summary>
+/// A gateway that runs: its listeners over one data plane, and the configuration in force. A reload is all or nothing: what needs a
+/// socket is bound before anything is swapped, and a problem leaves everything as it was.
+/// </summary>
 internal sealed class GatewayHost : IDisposable
 {
-    private readonly DataPlane _plane;
-    private readonly List<Http1Listener> _listeners = [];
+    /// <summary>How long exchanges may take to finish when a listener goes (nginx's worker_shutdown_timeout has none, Envoy drains up to 600 s).</summary>
+    public static readonly TimeSpan DrainPatience = TimeSpan.FromSeconds(30);
 
-    public GatewayHost(MalhaConfig config, TimeProvider time)
+    private readonly SemaphoreSlim _reloading = new(1, 1);
+    private readonly TimerWheel _wheel;
+    private Dictionary<string, Http1Listener> _listeners = [];
+
+    private GatewayHost(DataPlane plane, TimerWheel wheel)
     {
-        var wheel = new TimerWheel(time);
-        _plane = new DataPlane(time, Compile(config, wheel), wheel);
+        Plane = plane;
+        _wheel = wheel;
     }
 
-    public IReadOnlyList<Http1Listener> Listeners => _listeners;
+    public DataPlane Plane { get; }
 
-    public void Start()
+    public IReadOnlyCollection<Http1Listener> Listeners => Volatile.Read(ref _listeners).Values;
+
+    /// <summary>Makes a gateway and binds its listeners. Null with the problem when that is not possible.</summary>
+    public static GatewayHost? Start(MalhaConfig config, TimeProvider time, out string? problem)
     {
-        foreach (var (_, config) in _plane.Model.Config.Listeners)
+        var wheel = new TimerWheel(time);
+        GatewayHost? host = null;
+        try
         {
-            var listener = new Http1Listener(_plane, config, new IPEndPoint(config.Address.Ip ?? IPAddress.Loopback, config.Address.Port));
-            _listeners.Add(listener);
-            _ = listener.AcceptAsync();
+            host = new GatewayHost(new DataPlane(time, GatewayModel.Compile(config, previous: null, wheel), wheel), wheel);
+            problem = host.Bind(config, out var listeners);
+            if (problem is null)
+            {
+                host._listeners = listeners;
+                foreach (var listener in listeners.Values)
+                    listener.Start();
+                return host;
+            }
+        }
+        catch (Exception exception) when (exception is CryptographicException or IOException)
+        {
+            problem = exception.Message;
+        }
+        host?.Dispose();
+        wheel.Dispose();
+        return null;
+    }
+
+    /// <summary>Brings another configuration into force. Returns the problem that kept it from that, or null.</summary>
+    public async Task<string?> ReloadAsync(MalhaConfig config)
+    {
+        await _reloading.WaitAsync();
+        try
+        {
+            var before = Plane.Model;
+            var model = GatewayModel.Compile(config, before, _wheel);
+            if (Bind(config, out var listeners) is { } problem)
+                return problem;
+
+            Plane.Swap(model);
+            var removed = _listeners.Values.Except(listeners.Values).ToList();
+            var added = listeners.Values.Except(_listeners.Values).ToList();
+            Volatile.Write(ref _listeners, listeners);
+            foreach (var listener in listeners.Values)
+                listener.Update(config.Listeners[listener.Config.Name]);
+            foreach (var listener in added)
+                listener.Start();
+            foreach (var listener in removed)
+                _ = listener.DrainAsync(DrainPatience);
+            before.RetireAllBut(model);
+            return null;
+        }
+        catch (Exception exception) when (exception is CryptographicException or IOException)
+        {
+            return exception.Message;
+        }
+        finally
+        {
+            _reloading.Release();
         }
     }
 
+    /// <summary>Stops accepting and waits for what is under way.</summary>
+    public Task DrainAsync(TimeSpan patience) => Task.WhenAll(Listeners.Select(listener => listener.DrainAsync(patience)));
+
     public void Dispose()
     {
-        foreach (var listener in _listeners)
+        foreach (var listener in Listeners)
             listener.Dispose();
-        _plane.Dispose();
+        Plane.Dispose();
+        _reloading.Dispose();
     }
 
-    private static GatewayModel Compile(MalhaConfig config, TimerWheel wheel)
+    // Listeners for the configuration: those that stay as they are, and new ones, bound but not yet accepting.
+    private string? Bind(MalhaConfig config, out Dictionary<string, Http1Listener> listeners)
     {
-        var services = config.Services
-            .Select(service => new ServiceState(service.Value, [.. service.Value.Endpoints.Select(endpoint => new EndpointState(endpoint, wheel))]))
-            .ToArray();
-        return new GatewayModel(config, 1, services);
+        listeners = [];
+        var bound = new List<Http1Listener>();
+        foreach (var (name, listener) in config.Listeners)
+        {
+            if (_listeners.TryGetValue(name, out var kept) && kept.Config.Address == listener.Address)
+            {
+                listeners.Add(name, kept);
+                continue;
+            }
+            try
+            {
+                bound.Add(new Http1Listener(Plane, listener));
+                listeners.Add(name, bound[^1]);
+            }
+            catch (SocketException exception)
+            {
+                foreach (var one in bound)
+                    one.Dispose();
+                return $"{listener.Source}: listeners.{name}: cannot listen on {listener.Address}: {Describe(exception)}";
+            }
+        }
+        return null;
     }
+
+    private static string Describe(SocketException exception) => exception.SocketErrorCode switch
+    {
+        SocketError.AddressAlreadyInUse => "the port is taken by another program",
+        SocketError.AccessDenied => "not allowed (ports below 1024 need root or CAP_NET_BIND_SERVICE)",
+        SocketError.AddressNotAvailable => "this machine has no such address",
+        _ => exception.Message,
+    };
 }

@@ -1,7 +1,61 @@
 using Malha.Configuration;
+using Malha.Proxy.Routing;
+using Malha.Proxy.Timing;
 using Malha.Proxy.Upstream;
 
 namespace Malha.Proxy;
 
 /// <summary>The configuration in force, compiled: read once per request, swapped whole.</summary>
-internal sealed record GatewayModel(MalhaConfig Config, long Version, ServiceState[] Services);
+internal sealed class GatewayModel
+{
+    private readonly ServiceModel?[] _serviceOfRoute;
+
+    private GatewayModel(MalhaConfig config, long version, Dictionary<string, ServiceModel> services)
+    {
+        Config = config;
+        Version = version;
+        Services = services;
+        Routes = RouteTable.Build(config.Routes);
+        _serviceOfRoute = [.. config.Routes.Select(route => route.Service is null ? null : services[route.Service])];
+    }
+
+    public MalhaConfig Config { get; }
+
+    /// <summary>Counts up from 1 with each configuration that came into force.</summary>
+    public long Version { get; }
+
+    public IReadOnlyDictionary<string, ServiceModel> Services { get; }
+
+    public RouteTable Routes { get; }
+
+    /// <summary>
+    /// Compiles a configuration. Endpoints that the previous one had keep their connections and counters, if they are reached in the same way.
+    /// </summary>
+    public static GatewayModel Compile(MalhaConfig config, GatewayModel? previous, TimerWheel wheel)
+    {
+        var services = new Dictionary<string, ServiceModel>(StringComparer.Ordinal);
+        foreach (var (name, service) in config.Services)
+        {
+            var before = previous?.Services.GetValueOrDefault(name);
+            var kept = before is not null && Equals(before.Config.Tls, service.Tls) ? before.Endpoints : [];
+            services.Add(name, new ServiceModel(service, [.. service.Endpoints.Select(endpoint => KeptOrNew(endpoint, kept, service, wheel))]));
+        }
+        return new GatewayModel(config, (previous?.Version ?? 0) + 1, services);
+    }
+
+    public ServiceModel? ServiceOf(RouteModel route) => _serviceOfRoute[route.Index];
+
+    /// <summary>Closes what this configuration had and the next one has not; exchanges under way end as they are.</summary>
+    public void RetireAllBut(GatewayModel next)
+    {
+        var kept = next.Services.Values.SelectMany(service => service.Endpoints).ToHashSet();
+        foreach (var endpoint in Services.Values.SelectMany(service => service.Endpoints))
+        {
+            if (!kept.Contains(endpoint))
+                endpoint.Retire();
+        }
+    }
+
+    private static EndpointState KeptOrNew(EndpointConfig endpoint, EndpointState[] kept, ServiceConfig service, TimerWheel wheel) =>
+        Array.Find(kept, state => state.Config.Url == endpoint.Url) ?? new EndpointState(endpoint, service.Tls, wheel);
+}

@@ -1,27 +1,41 @@
+using System.Buffers;
 using System.Runtime.CompilerServices;
 using Malha.Proxy.Downstream;
 using Malha.Proxy.Http1;
+using Malha.Proxy.Routing;
 using Malha.Proxy.Transport;
 
 namespace Malha.Proxy;
 
-/// <summary>The way of a request, from a complete head to a complete answer.</summary>
-internal sealed class ProxyPipeline
+/// <summary>
+/// The way of a request, from a complete head to a complete answer, in the order of docs/architecture.md. Listening and guarding come before it:
+/// what gets here is one well-formed message.
+/// </summary>
+internal sealed class ProxyPipeline(DataPlane plane)
 {
-    private readonly AttemptLoop _attempts;
-
-    public ProxyPipeline(DataPlane plane) => _attempts = new AttemptLoop(plane);
+    private readonly AttemptLoop _attempts = new(plane);
 
     /// <summary>Carries a request that the guard has let through.</summary>
     [AsyncMethodBuilder(typeof(PooledAsyncMethodBuilder<>))]
     public async ValueTask<bool> RunAsync(Exchange exchange)
     {
+        // Routing first among the steps: everything after it is decided per route.
         var refusal = Route(exchange);
+
+        // Before anything is spent on the request: what is too large will not get smaller.
+        if (refusal.IsNone)
+            refusal = CheckSize(exchange);
+
+        // A route that answers itself needs no endpoint.
+        if (refusal.IsNone && exchange.Service is null)
+            return await AnswerItselfAsync(exchange, exchange.Route!);
+
+        // The attempts: all that touches an endpoint, and the answer's way back.
         if (refusal.IsNone)
             refusal = await _attempts.RunAsync(exchange);
-        if (!refusal.IsNone)
-            await RefuseAsync(exchange, refusal);
-        return true;
+
+        // The one place where a refusal becomes HTTP.
+        return refusal.IsNone || await RefuseAsync(exchange, refusal);
     }
 
     /// <summary>Answers a request that the guard has refused; the connection ends with it.</summary>
@@ -29,8 +43,40 @@ internal sealed class ProxyPipeline
 
     private static Refusal Route(Exchange exchange)
     {
-        exchange.Service = exchange.Model.Services[0];
+        var match = exchange.Model.Routes.Match(exchange.Request);
+        if (match.Route is not { } route)
+            return new Refusal(match.Outcome == RouteOutcome.MethodNotAllowed ? RefusalKind.MethodNotAllowed : RefusalKind.NoRoute);
+        exchange.Route = route;
+        exchange.Service = exchange.Model.ServiceOf(route);
         return Refusal.None;
+    }
+
+    private static Refusal CheckSize(Exchange exchange)
+    {
+        if (exchange.Service?.Config.MaxBody is not { } limit)
+            return Refusal.None;
+        exchange.Body.Limit = limit;
+        var announced = Math.Max(exchange.Request.ContentLength, exchange.Body.Received);
+        return announced <= limit ? Refusal.None : AttemptLoop.TooLarge(exchange, announced);
+    }
+
+    private static ValueTask<bool> AnswerItselfAsync(Exchange exchange, RouteModel route)
+    {
+        if (route.Respond is { } answer)
+            return exchange.Response.SendOwnAsync(exchange, answer.Status, answer.Lines, answer.Body.Span, close: false);
+
+        var redirect = route.Redirect!;
+        var location = ArrayPool<byte>.Shared.Rent(redirect.MaxLength(exchange.Request) + 16);
+        var writer = new HeadWriter(location);
+        writer.Write("Location: "u8);
+        var length = redirect.Write(exchange.Request, location.AsSpan(writer.Length));
+        var end = writer.Length + length;
+        "\r\n"u8.CopyTo(location.AsSpan(end));
+        var sent = length == 0
+            ? RefuseAsync(exchange, new Refusal(RefusalKind.Malformed, HttpFault.MissingHost))
+            : exchange.Response.SendOwnAsync(exchange, redirect.Status, location.AsSpan(0, end + 2), default, close: false);
+        ArrayPool<byte>.Shared.Return(location);
+        return sent;
     }
 
     private static ValueTask<bool> RefuseAsync(Exchange exchange, in Refusal refusal)

@@ -6,64 +6,98 @@ using Malha.Proxy.Transport;
 
 namespace Malha.Proxy.Downstream;
 
-/// <summary>One bound address: accepts connections, up to its limit, and knows those that are open.</summary>
+/// <summary>One listener of the configuration: accepts connections, up to its limit, and knows those that are open.</summary>
 internal sealed class Http1Listener : IDisposable
 {
     private const int Backlog = 4096;
 
-    private readonly Socket _socket;
+    /// <summary>Without descriptors or memory, accepting again at once would only burn a core.</summary>
+    private static readonly TimeSpan AcceptBackOff = TimeSpan.FromMilliseconds(100);
+
+    private readonly Socket[] _sockets;
     private readonly Lock _lock = new();
+    private readonly TaskCompletionSource _drained = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private TaskCompletionSource? _belowLimit;
     private Http1Connection? _open;
     private int _count;
-    private readonly ListenerConfig _config;
+    private long _accepted;
+    private Settings _settings;
 
-    public Http1Listener(DataPlane plane, ListenerConfig config, IPEndPoint address)
+    /// <exception cref="SocketException">The address cannot be bound.</exception>
+    public Http1Listener(DataPlane plane, ListenerConfig config)
     {
         Plane = plane;
-        _config = config;
-        HeadLimits = new HeadLimits((int)config.MaxHeaderSize, config.MaxHeaders);
-        _socket = new Socket(address.AddressFamily, SocketType.Stream, ProtocolType.Tcp);
-        if (address.Address.Equals(IPAddress.IPv6Any))
-            _socket.DualMode = true;
-        _socket.Bind(address);
-        _socket.Listen(Backlog);
-        Address = (IPEndPoint)_socket.LocalEndPoint!;
+        _settings = new Settings(config);
+        _sockets = ListenerSockets.Bind(config.Address, Backlog);
+        Address = (IPEndPoint)_sockets[0].LocalEndPoint!;
     }
 
     public DataPlane Plane { get; }
 
-    public ListenerConfig Config => _config;
+    public ListenerConfig Config => Volatile.Read(ref _settings).Config;
 
-    public HeadLimits HeadLimits { get; }
+    public HeadLimits HeadLimits => Volatile.Read(ref _settings).HeadLimits;
 
+    /// <summary>The address that it is bound to, with the port that it got.</summary>
     public IPEndPoint Address { get; }
 
+    /// <summary>Connections open now.</summary>
     public int Connections => Volatile.Read(ref _count);
+
+    /// <summary>Connections accepted since it was bound.</summary>
+    public long Accepted => Volatile.Read(ref _accepted);
 
     public bool IsDraining { get; private set; }
 
-    public bool Trusts(IPAddress? peer) => false;
-
-    /// <summary>Accepts until the socket is closed.</summary>
-    public async Task AcceptAsync()
+    /// <summary>Whether forwarding fields from this peer are believed.</summary>
+    public bool Trusts(IPAddress? peer)
     {
-        while (true)
+        var networks = Config.TrustedProxies;
+        if (networks.Count == 0 || peer is null)
+            return false;
+        if (peer.IsIPv4MappedToIPv6)
+            peer = peer.MapToIPv4();
+        foreach (var network in networks)
         {
-            Socket socket;
-            try
-            {
-                socket = await _socket.AcceptAsync();
-            }
-            catch (Exception exception) when (exception is ObjectDisposedException or SocketException)
-            {
-                return;
-            }
-            Serve(socket);
+            if (network.Contains(peer))
+                return true;
+        }
+        return false;
+    }
+
+    public void Start()
+    {
+        foreach (var socket in _sockets)
+            _ = AcceptAsync(socket);
+    }
+
+    /// <summary>New settings for the same address. Connections that are open take them up with their next request.</summary>
+    public void Update(ListenerConfig config) => Volatile.Write(ref _settings, new Settings(config));
+
+    /// <summary>Stops accepting, lets resting connections go and the others finish; those that have not by then are cut.</summary>
+    public async Task DrainAsync(TimeSpan patience)
+    {
+        IsDraining = true;
+        foreach (var socket in _sockets)
+            socket.Dispose();
+        foreach (var connection in Open())
+            connection.Drain();
+        if (Connections == 0)
+            return;
+        try
+        {
+            await _drained.Task.WaitAsync(patience, Plane.Time);
+        }
+        catch (TimeoutException)
+        {
+            foreach (var connection in Open())
+                connection.Abort();
         }
     }
 
     public void Ended(Http1Connection connection)
     {
+        TaskCompletionSource? waiting;
         lock (_lock)
         {
             if (connection.PreviousOpen is null)
@@ -73,22 +107,91 @@ internal sealed class Http1Listener : IDisposable
             if (connection.NextOpen is not null)
                 connection.NextOpen.PreviousOpen = connection.PreviousOpen;
             _count--;
+            waiting = _belowLimit;
+            _belowLimit = null;
+            if (_count == 0 && IsDraining)
+                _drained.TrySetResult();
+        }
+        waiting?.TrySetResult();
+    }
+
+    public void Dispose()
+    {
+        foreach (var socket in _sockets)
+            socket.Dispose();
+    }
+
+    private async Task AcceptAsync(Socket listening)
+    {
+        while (!IsDraining)
+        {
+            try
+            {
+                var socket = await listening.AcceptAsync();
+                if (Serve(socket) is { } belowLimit)
+                    await belowLimit;
+            }
+            catch (ObjectDisposedException)
+            {
+                return;
+            }
+            catch (SocketException exception) when (exception.SocketErrorCode == SocketError.OperationAborted)
+            {
+                return;
+            }
+            catch (SocketException)
+            {
+                await Task.Delay(AcceptBackOff, Plane.Time);
+            }
         }
     }
 
-    public void Dispose() => _socket.Dispose();
-
-    private void Serve(Socket socket)
+    // A task to wait for when the listener is full: until then the kernel's backlog is the queue.
+    private Task? Serve(Socket socket)
     {
-        var connection = new Http1Connection(new SocketChannel(socket), socket.RemoteEndPoint as IPEndPoint, this);
+        Http1Connection connection;
+        try
+        {
+            connection = new Http1Connection(new SocketChannel(socket), socket.RemoteEndPoint as IPEndPoint, this);
+        }
+        catch (SocketException)
+        {
+            // Gone before it was looked at.
+            socket.Dispose();
+            return null;
+        }
+
+        Task? belowLimit = null;
         lock (_lock)
         {
             connection.NextOpen = _open;
             if (_open is not null)
                 _open.PreviousOpen = connection;
             _open = connection;
-            _count++;
+            _accepted++;
+            if (++_count >= Config.MaxConnections)
+            {
+                _belowLimit ??= new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+                belowLimit = _belowLimit.Task;
+            }
         }
         _ = connection.RunAsync();
+        return belowLimit;
+    }
+
+    private List<Http1Connection> Open()
+    {
+        var open = new List<Http1Connection>();
+        lock (_lock)
+        {
+            for (var connection = _open; connection is not null; connection = connection.NextOpen)
+                open.Add(connection);
+        }
+        return open;
+    }
+
+    private sealed record Settings(ListenerConfig Config)
+    {
+        public HeadLimits HeadLimits { get; } = new((int)Config.MaxHeaderSize, Config.MaxHeaders);
     }
 }

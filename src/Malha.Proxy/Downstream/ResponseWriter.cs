@@ -2,6 +2,7 @@ using System.Buffers;
 using System.Buffers.Text;
 using System.Runtime.CompilerServices;
 using Malha.Proxy.Http1;
+using Malha.Proxy.Routing;
 using Malha.Proxy.Timing;
 using Malha.Proxy.Transport;
 using Malha.Proxy.Upstream;
@@ -59,15 +60,17 @@ internal sealed class ResponseWriter : TimerEntry
         _chunked = untilEnd && !_http10;
         KeepAlive = exchange.Request.KeepAlive && exchange.Body.IsComplete && !(untilEnd && _http10) && !_connection.MustClose && head.Status != 101;
 
-        var buffer = Buffer(head.Position + Added);
+        var edits = exchange.Route?.ResponseHeaders ?? HeaderEditModel.None;
+        var buffer = Buffer(head.Position + edits.Lines.Length + Added);
         var writer = new HeadWriter(buffer);
         writer.Write("HTTP/1.1 "u8);
         writer.Write(head.Range(9, head.Reason.End));
         if (head.Reason.Start == 12)
             writer.Write((byte)' ');
         writer.EndLine();
-        FieldCopy.Write(ref writer, head, Rewritten);
-        WriteFraming(ref writer, exchange, upstream);
+        FieldCopy.Write(ref writer, head, Rewritten, edits);
+        WriteFraming(ref writer, exchange, upstream, edits);
+        writer.Write(edits.Lines);
         writer.EndLine();
         return hasBlock ? SendWithBlockAsync(writer.Length, block, upstream.Trailers) : SendAsync(_out.AsMemory(0, writer.Length));
     }
@@ -93,7 +96,7 @@ internal sealed class ResponseWriter : TimerEntry
         writer.Write("HTTP/1.1 "u8);
         writer.Write(head.Range(9, head.Reason.End));
         writer.EndLine();
-        FieldCopy.Write(ref writer, head, KnownHeaders.HopByHop);
+        FieldCopy.Write(ref writer, head, KnownHeaders.HopByHop, HeaderEditModel.None);
         writer.EndLine();
         return SendAsync(_out.AsMemory(0, writer.Length));
     }
@@ -151,7 +154,7 @@ internal sealed class ResponseWriter : TimerEntry
 
     protected internal override void OnDeadline() => _connection?.Abort();
 
-    private void WriteFraming(ref HeadWriter writer, Exchange exchange, UpstreamConnection upstream)
+    private void WriteFraming(ref HeadWriter writer, Exchange exchange, UpstreamConnection upstream, HeaderEditModel edits)
     {
         var head = upstream.Head;
         if (_chunked)
@@ -165,18 +168,12 @@ internal sealed class ResponseWriter : TimerEntry
         else if (head.Chunked && !_http10 && exchange.Request.Kind == HttpMethodKind.Head)
             writer.Write("Transfer-Encoding: chunked\r\n"u8);
 
-        if (!head.Has(KnownHeader.Date))
+        if (!head.Has(KnownHeader.Date) && !edits.Drops(KnownHeader.Date, default))
             writer.Field("Date"u8, _connection.DateNow);
-        writer.Write("Via: "u8);
-        foreach (ref readonly var field in head.Fields)
-        {
-            if (field.Known != KnownHeader.Via || field.Value.IsEmpty)
-                continue;
-            writer.Write(head.Bytes(field.Value));
-            writer.Write(", "u8);
-        }
-        writer.Write(head.MinorVersion == 1 ? "1.1 malha\r\n"u8 : "1.0 malha\r\n"u8);
-        writer.Field("X-Request-Id"u8, exchange.RequestId);
+        if (!edits.Drops(KnownHeader.Via, default))
+            WriteVia(ref writer, head);
+        if (!edits.Drops(KnownHeader.XRequestId, default))
+            writer.Field("X-Request-Id"u8, exchange.RequestId);
 
         if (head.Status == 101)
         {
@@ -189,6 +186,19 @@ internal sealed class ResponseWriter : TimerEntry
             return;
         }
         WriteConnection(ref writer, exchange);
+    }
+
+    private static void WriteVia(ref HeadWriter writer, ResponseHead head)
+    {
+        writer.Write("Via: "u8);
+        foreach (ref readonly var field in head.Fields)
+        {
+            if (field.Known != KnownHeader.Via || field.Value.IsEmpty)
+                continue;
+            writer.Write(head.Bytes(field.Value));
+            writer.Write(", "u8);
+        }
+        writer.Write(head.MinorVersion == 1 ? "1.1 malha\r\n"u8 : "1.0 malha\r\n"u8);
     }
 
     private void WriteConnection(ref HeadWriter writer, Exchange exchange)

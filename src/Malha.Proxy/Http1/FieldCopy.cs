@@ -1,3 +1,5 @@
+using Malha.Proxy.Routing;
+
 namespace Malha.Proxy.Http1;
 
 /// <summary>Copies the field lines that pass a hop, whole runs of them at once.</summary>
@@ -6,14 +8,15 @@ internal static class FieldCopy
     /// <param name="writer">Has room for the whole head.</param>
     /// <param name="head">Where the fields are.</param>
     /// <param name="drop">Bits of the known headers that do not pass.</param>
-    public static void Write(ref HeadWriter writer, MessageHead head, ulong drop)
+    /// <param name="edits">What the route leaves out besides; what it adds is written by the caller, at the end.</param>
+    public static void Write(ref HeadWriter writer, MessageHead head, ulong drop, HeaderEditModel edits)
     {
         var fields = head.Fields;
         var run = -1;
         for (var index = 0; index < fields.Length; index++)
         {
             ref readonly var field = ref fields[index];
-            if (Passes(head, field, drop))
+            if (Passes(head, field, drop, edits))
             {
                 if (run < 0)
                     run = field.Name.Start;
@@ -28,9 +31,11 @@ internal static class FieldCopy
             writer.Write(head.Range(run, head.Position - 2));
     }
 
-    private static bool Passes(MessageHead head, in HeaderField field, ulong drop)
+    private static bool Passes(MessageHead head, in HeaderField field, ulong drop, HeaderEditModel edits)
     {
         if (field.Known != KnownHeader.Other && field.Known.In(drop))
+            return false;
+        if (!edits.IsEmpty && edits.Drops(field.Known, head.Bytes(field.Name)))
             return false;
         return !head.NominatesFields || !head.IsNominated(head.Bytes(field.Name));
     }

@@ -14,13 +14,16 @@ internal sealed class EndpointState
     private readonly TimerWheel _wheel;
     private readonly EndPoint _address;
     private readonly byte[] _authority;
+    private readonly UpstreamTls? _tls;
     private UpstreamConnection? _idle;
+    private bool _retired;
     private int _open;
     private int _inFlight;
 
-    public EndpointState(EndpointConfig config, TimerWheel wheel)
+    public EndpointState(EndpointConfig config, ServiceTlsConfig? tls, TimerWheel wheel)
     {
         Config = config;
+        _tls = config.IsTls ? new UpstreamTls(config, tls) : null;
         _wheel = wheel;
         _authority = System.Text.Encoding.ASCII.GetBytes(config.Url.Authority);
         _address = IPAddress.TryParse(config.Url.Host.Trim('[', ']'), out var ip)
@@ -88,7 +91,7 @@ internal sealed class EndpointState
     /// <summary>Takes a connection back whose exchange is over.</summary>
     public void Return(UpstreamConnection connection, bool clean)
     {
-        if (!connection.Release(clean, _wheel.After(Defaults.PooledConnectionIdle.Value)))
+        if (!connection.Release(clean && !Volatile.Read(ref _retired), _wheel.After(Defaults.PooledConnectionIdle.Value)))
             return;
 
         Waiter? waiter;
@@ -138,9 +141,10 @@ internal sealed class EndpointState
             _open--;
     }
 
-    /// <summary>Closes what is idle; connections in use end with their exchange.</summary>
-    public void CloseIdle()
+    /// <summary>No longer part of the configuration: closes what is idle; connections in use end with their exchange.</summary>
+    public void Retire()
     {
+        Volatile.Write(ref _retired, true);
         while (TryLease() is { } connection)
             connection.Close(orderly: true);
     }
@@ -160,14 +164,23 @@ internal sealed class EndpointState
         {
             outcome = attempt.TimedOut ? ConnectOutcome.TimedOut : ConnectOutcome.Refused;
         }
-        finally
-        {
-            exchange.Connecting(null);
-            _wheel.Remove(attempt);
-        }
 
         if (outcome == ConnectOutcome.Connected)
-            return (new UpstreamConnection(new SocketChannel(socket), this, _wheel), outcome);
+        {
+            ByteChannel? channel = new SocketChannel(socket);
+            if (_tls is not null)
+                channel = await _tls.HandshakeAsync(channel, attempt);
+            if (channel is not null)
+            {
+                exchange.Connecting(null);
+                _wheel.Remove(attempt);
+                return (new UpstreamConnection(channel, this, _wheel), outcome);
+            }
+            outcome = attempt.TimedOut ? ConnectOutcome.TimedOut : ConnectOutcome.Untrusted;
+        }
+
+        exchange.Connecting(null);
+        _wheel.Remove(attempt);
         socket.Dispose();
         Closed();
         return (null, outcome);

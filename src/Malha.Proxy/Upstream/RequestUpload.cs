@@ -95,7 +95,7 @@ internal sealed class RequestUpload(TimerWheel wheel)
             ArrayPool<byte>.Shared.Return(buffer);
         if (sent && !exchange.Response.HeadSent)
         {
-            exchange.Deadline = wheel.After(exchange.Service!.Config.Timeout);
+            exchange.Deadline = wheel.After(exchange.Timeout);
             connection.ArmDeadline(exchange.Deadline);
         }
         return sent;

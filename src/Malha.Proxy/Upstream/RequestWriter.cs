@@ -17,7 +17,7 @@ internal static class RequestWriter
     /// <summary>Bytes that a head can take at most.</summary>
     public static int Bound(Exchange exchange) =>
         // The host is written three times, the forwarding fields are copied once, everything else at most once.
-        exchange.Request.Position + (3 * exchange.Request.Authority.Length) + Added;
+        exchange.Request.Position + (3 * exchange.Request.Authority.Length) + exchange.Edits.Lines.Length + Added;
 
     public static int WriteHead(Span<byte> buffer, Exchange exchange, ReadOnlySpan<byte> endpointAuthority)
     {
@@ -26,20 +26,22 @@ internal static class RequestWriter
         writer.Write(request.Bytes(request.Method));
         writer.Write((byte)' ');
         WriteTarget(ref writer, request);
-        writer.Write(" HTTP/1.1\r\nHost: "u8);
-        writer.Write(request.Authority.IsEmpty ? endpointAuthority : request.Bytes(request.Authority));
-        writer.EndLine();
+        writer.Write(" HTTP/1.1\r\n"u8);
+        var edits = exchange.Edits;
+        if (!edits.Sets(KnownHeader.Host))
+            writer.Field("Host"u8, request.Authority.IsEmpty ? endpointAuthority : request.Bytes(request.Authority));
 
         var drop = Rewritten;
         if (request.Has(KnownHeader.Expect) && !request.ExpectsContinue)
             drop |= KnownHeader.Expect.Bit();
         if (request.Has(KnownHeader.TraceState) && !exchange.Trace.IsContinued)
             drop |= KnownHeader.TraceState.Bit();
-        FieldCopy.Write(ref writer, request, drop);
+        FieldCopy.Write(ref writer, request, drop, edits);
 
         WriteFraming(ref writer, exchange);
         WriteForwarding(ref writer, exchange);
         WriteIdentity(ref writer, exchange);
+        writer.Write(edits.Lines);
         writer.EndLine();
         return writer.Length;
     }
@@ -100,32 +102,41 @@ internal static class RequestWriter
         var address = connection.ClientAddress;
         var host = request.Bytes(request.Authority);
 
-        // What an unknown peer says of those before it is a claim: it is replaced, not continued.
-        Continue(ref writer, request, KnownHeader.XForwardedFor, "X-Forwarded-For: "u8, connection.PeerIsTrusted);
-        writer.Write(address);
-        writer.EndLine();
-        if (connection.PeerIsTrusted && request.Has(KnownHeader.XForwardedProto))
-            writer.Field("X-Forwarded-Proto"u8, request.Value(KnownHeader.XForwardedProto));
-        else
-            writer.Field("X-Forwarded-Proto"u8, connection.Scheme);
-        if (connection.PeerIsTrusted && request.Has(KnownHeader.XForwardedHost))
-            writer.Field("X-Forwarded-Host"u8, request.Value(KnownHeader.XForwardedHost));
-        else if (!host.IsEmpty)
-            writer.Field("X-Forwarded-Host"u8, host);
+        var trusted = connection.PeerIsTrusted;
+        var edits = exchange.Edits;
 
-        Continue(ref writer, request, KnownHeader.Forwarded, "Forwarded: "u8, connection.PeerIsTrusted);
-        writer.Write(connection.ForwardedFor);
-        if (!host.IsEmpty)
+        // What an unknown peer says of those before it is a claim: it is replaced, not continued. What the route writes or removes is its own.
+        if (!edits.Drops(KnownHeader.XForwardedFor, default))
         {
-            writer.Write(";host=\""u8);
-            writer.Write(host);
-            writer.Write((byte)'"');
+            Continue(ref writer, request, KnownHeader.XForwardedFor, "X-Forwarded-For: "u8, trusted);
+            writer.Write(address);
+            writer.EndLine();
         }
-        writer.EndLine();
-
-        Continue(ref writer, request, KnownHeader.Via, "Via: "u8, true);
-        writer.Write(request.MinorVersion == 1 ? "1.1 malha\r\n"u8 : "1.0 malha\r\n"u8);
+        if (!edits.Drops(KnownHeader.XForwardedProto, default))
+            writer.Field("X-Forwarded-Proto"u8, Believed(request, KnownHeader.XForwardedProto, trusted, connection.Scheme));
+        if (!host.IsEmpty && !edits.Drops(KnownHeader.XForwardedHost, default))
+            writer.Field("X-Forwarded-Host"u8, Believed(request, KnownHeader.XForwardedHost, trusted, host));
+        if (!edits.Drops(KnownHeader.Forwarded, default))
+        {
+            Continue(ref writer, request, KnownHeader.Forwarded, "Forwarded: "u8, trusted);
+            writer.Write(connection.ForwardedFor);
+            if (!host.IsEmpty)
+            {
+                writer.Write(";host=\""u8);
+                writer.Write(host);
+                writer.Write((byte)'"');
+            }
+            writer.EndLine();
+        }
+        if (!edits.Drops(KnownHeader.Via, default))
+        {
+            Continue(ref writer, request, KnownHeader.Via, "Via: "u8, trusted: true);
+            writer.Write(request.MinorVersion == 1 ? "1.1 malha\r\n"u8 : "1.0 malha\r\n"u8);
+        }
     }
+
+    private static ReadOnlySpan<byte> Believed(RequestHead request, KnownHeader header, bool trusted, ReadOnlySpan<byte> own) =>
+        trusted && request.Has(header) ? request.Value(header) : own;
 
     private static void Continue(ref HeadWriter writer, RequestHead request, KnownHeader header, ReadOnlySpan<byte> name, bool trusted)
     {
@@ -143,7 +154,9 @@ internal static class RequestWriter
 
     private static void WriteIdentity(ref HeadWriter writer, Exchange exchange)
     {
-        writer.Field("X-Request-Id"u8, exchange.RequestId);
-        writer.Field("traceparent"u8, exchange.Trace.Parent);
+        if (!exchange.Edits.Drops(KnownHeader.XRequestId, default))
+            writer.Field("X-Request-Id"u8, exchange.RequestId);
+        if (!exchange.Edits.Drops(KnownHeader.TraceParent, default))
+            writer.Field("traceparent"u8, exchange.Trace.Parent);
     }
 }

@@ -2,8 +2,8 @@ using Malha.Configuration;
 
 namespace Malha.Proxy.Upstream;
 
-/// <summary>A service across reloads: its settings change, its endpoints' connections and counters stay.</summary>
-internal sealed class ServiceState(ServiceConfig config, EndpointState[] endpoints)
+/// <summary>A service as the configuration in force has it. Its endpoints' state outlives it.</summary>
+internal sealed class ServiceModel(ServiceConfig config, EndpointState[] endpoints)
 {
     private int _next;
 

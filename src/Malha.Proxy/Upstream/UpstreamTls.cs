@@ -1,0 +1,68 @@
+using System.Net.Security;
+using System.Security.Authentication;
+using System.Security.Cryptography.X509Certificates;
+using Malha.Configuration;
+using Malha.Proxy.Transport;
+
+namespace Malha.Proxy.Upstream;
+
+/// <summary>TLS towards an endpoint: verified unless the file says otherwise, against the system's authorities or the service's own.</summary>
+internal sealed class UpstreamTls
+{
+    private readonly SslClientAuthenticationOptions _options;
+
+    public UpstreamTls(EndpointConfig endpoint, ServiceTlsConfig? config)
+    {
+        _options = new SslClientAuthenticationOptions
+        {
+            TargetHost = config?.ServerName ?? endpoint.Url.Host.Trim('[', ']'),
+            ApplicationProtocols = [SslApplicationProtocol.Http11],
+            EnabledSslProtocols = SslProtocols.Tls12 | SslProtocols.Tls13,
+        };
+        if (config is null)
+            return;
+        if (!config.Verify)
+            _options.RemoteCertificateValidationCallback = static (_, _, _, _) => true;
+        else if (config.Ca is not null)
+            _options.CertificateChainPolicy = TrustOnly(config.Ca);
+        if (config is { Certificate: not null, Key: not null })
+            _options.ClientCertificateContext = OwnCertificate(config.Certificate, config.Key);
+    }
+
+    /// <summary>What the last failed handshake failed of, for the log and the admin API.</summary>
+    public string? LastFailure { get; private set; }
+
+    /// <summary>Null when the handshake failed.</summary>
+    public async ValueTask<ByteChannel?> HandshakeAsync(ByteChannel channel, ConnectAttempt attempt)
+    {
+        var transport = new ChannelStream(channel);
+        var stream = new SslStream(transport, leaveInnerStreamOpen: true);
+        try
+        {
+            await Task.CompletedTask.ConfigureAwait(ConfigureAwaitOptions.ForceYielding);
+            await stream.AuthenticateAsClientAsync(_options);
+            transport.HopsOff = false;
+            return new TlsChannel(stream, channel);
+        }
+        catch (Exception exception) when (exception is AuthenticationException or IOException or ObjectDisposedException or InvalidOperationException)
+        {
+            LastFailure = attempt.TimedOut ? "the handshake took too long" : exception.InnerException?.Message ?? exception.Message;
+            await stream.DisposeAsync();
+            return null;
+        }
+    }
+
+    private static X509ChainPolicy TrustOnly(ConfigFile ca)
+    {
+        var policy = new X509ChainPolicy { TrustMode = X509ChainTrustMode.CustomRootTrust, RevocationMode = X509RevocationMode.NoCheck };
+        policy.CustomTrustStore.ImportFromPem(File.ReadAllText(ca.Path));
+        return policy;
+    }
+
+    private static SslStreamCertificateContext OwnCertificate(ConfigFile certificate, ConfigFile key)
+    {
+        var chain = new X509Certificate2Collection();
+        chain.ImportFromPemFile(certificate.Path);
+        return SslStreamCertificateContext.Create(X509Certificate2.CreateFromPemFile(certificate.Path, key.Path), chain, offline: true);
+    }
+}
