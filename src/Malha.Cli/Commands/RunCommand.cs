@@ -10,16 +10,16 @@ internal static class RunCommand
 {
     public static Command Build()
     {
-        var upstream = new Option<Uri?>("--upstream") { Description = "Run without a file, before this URL", HelpName = "URL" };
+        var upstream = new Option<string?>("--upstream") { Description = "Run without a file, before this URL", HelpName = "URL" };
         var listen = new Option<string?>("--listen") { Description = "With --upstream: where to listen (127.0.0.1:8080)", HelpName = "ADDRESS:PORT" };
         var command = new Command("run", "Run the gateway") { upstream, listen };
         command.SetAction((parsed, _) => RunAsync(parsed.GetValue(upstream)!, parsed.GetValue(listen)));
         return command;
     }
 
-    private static async Task<int> RunAsync(Uri upstream, string? listen)
+    private static async Task<int> RunAsync(string upstream, string? listen)
     {
-        var config = MalhaConfig.ForUpstream(upstream, listen is null ? null : ListenAddress.Parse(listen));
+        var config = MalhaConfig.ForUpstream(new Uri(upstream), listen is null ? null : ListenAddress.Parse(listen));
         using var host = GatewayHost.Start(config, TimeProvider.System, out var problem);
         if (host is null)
         {
