@@ -1,5 +1,6 @@
 using System.Runtime.CompilerServices;
 using Malha.Proxy.Http1;
+using Malha.Proxy.Timing;
 using Malha.Proxy.Transport;
 using Malha.Proxy.Upstream;
 
@@ -17,9 +18,10 @@ internal sealed class AttemptLoop(DataPlane plane)
     public async ValueTask<Refusal> RunAsync(Exchange exchange)
     {
         var service = exchange.Service!;
+        exchange.BegunAt = plane.Wheel.NowMs;
         exchange.Deadline = plane.Wheel.After(exchange.Timeout);
-        if (!exchange.Request.ExpectsContinue && !exchange.Body.ReadAvailable())
-            return BodyFault(exchange);
+        if (!await ReadBodyAsync(exchange))
+            return exchange.Cancelled == CancelReason.None ? BodyFault(exchange) : Cancelled(exchange);
         while (true)
         {
             if (exchange.Cancelled != CancelReason.None)
@@ -62,6 +64,16 @@ internal sealed class AttemptLoop(DataPlane plane)
                 continue;
             return new Refusal(RefusalKind.ConnectionLost);
         }
+    }
+
+    // What the client has sent already is taken in before an endpoint is chosen; a route may ask for more.
+    private static ValueTask<bool> ReadBodyAsync(Exchange exchange)
+    {
+        if (exchange.Body.IsComplete || exchange.Request.ExpectsContinue)
+            return new ValueTask<bool>(true);
+        return exchange.Body.ReadAvailable()
+            ? exchange.Body.BufferAsync(exchange.Route?.Config.BufferRequests ?? 0)
+            : new ValueTask<bool>(false);
     }
 
     // One attempt, up to the final head.
@@ -109,6 +121,14 @@ internal sealed class AttemptLoop(DataPlane plane)
             return new Refusal(RefusalKind.BadAnswer, HttpFault.BadUpgrade);
         }
 
+        using var stream = exchange.Service!.State.EnterStream(connection.Head, exchange.Service.Config, out var tooMany);
+        if (tooMany)
+        {
+            Finish(exchange, connection, clean: false);
+            var limit = exchange.Service.Config;
+            return new Refusal(RefusalKind.StreamLimit, Rule: limit.Source.Path + ".maxStreams", Limit: limit.MaxStreams, Observed: limit.MaxStreams, Unit: "streams");
+        }
+
         connection.BeginBody(exchange.Request.Kind == HttpMethodKind.Head);
         var hasBlock = connection.TryFirstBlock();
         if (connection.Fault != HttpFault.None)
@@ -123,14 +143,14 @@ internal sealed class AttemptLoop(DataPlane plane)
         if (isTunnel)
         {
             if (sent)
-                await Tunnel.RunAsync(exchange, connection, plane.Wheel.After(exchange.Service!.Config.IdleTimeout) - plane.Wheel.NowMs);
+                await Tunnel.RunAsync(exchange, connection, (long)exchange.Service.Config.IdleTimeout.TotalMilliseconds, LastMoment(exchange));
             Finish(exchange, connection, clean: false);
             return Refusal.None;
         }
 
         while (sent && !connection.Block.Last)
         {
-            if (!await NextBlockAsync(exchange, connection))
+            if (plane.Wheel.NowMs > LastMoment(exchange) || !await NextBlockAsync(exchange, connection))
             {
                 Finish(exchange, connection, clean: false);
                 exchange.Connection.Abort();
@@ -152,11 +172,15 @@ internal sealed class AttemptLoop(DataPlane plane)
     [AsyncMethodBuilder(typeof(PooledAsyncMethodBuilder<>))]
     private async ValueTask<bool> WaitForBlockAsync(Exchange exchange, UpstreamConnection connection, ValueTask<bool> next)
     {
-        connection.ArmDeadline(plane.Wheel.After(exchange.Service!.Config.IdleTimeout));
+        connection.ArmDeadline(Math.Min(plane.Wheel.After(exchange.Service!.Config.IdleTimeout), LastMoment(exchange)));
         var read = await next;
         connection.Disarm();
         return read;
     }
+
+    // When an exchange must end, however much it still has to say.
+    private long LastMoment(Exchange exchange) =>
+        exchange.Service!.Config.MaxDuration is { } most ? exchange.BegunAt + (long)most.TotalMilliseconds : TimerEntry.None;
 
     private static void Finish(Exchange exchange, UpstreamConnection connection, bool clean)
     {

@@ -61,6 +61,9 @@ internal sealed class Exchange
     /// <summary>When its head was complete, as a timestamp of the clock.</summary>
     public long StartedAt { get; private set; }
 
+    /// <summary>When the pipeline began with it, in milliseconds of the wheel.</summary>
+    public long BegunAt { get; set; }
+
     /// <summary>When the answer's head must be there, in milliseconds of the wheel.</summary>
     public long Deadline { get; set; } = TimerEntry.None;
 

@@ -38,7 +38,7 @@ internal sealed class GatewayModel
         {
             var before = previous?.Services.GetValueOrDefault(name);
             var kept = before is not null && Equals(before.Config.Tls, service.Tls) ? before.Endpoints : [];
-            services.Add(name, new ServiceModel(service, [.. service.Endpoints.Select(endpoint => KeptOrNew(endpoint, kept, service, wheel))]));
+            services.Add(name, new ServiceModel(service, [.. service.Endpoints.Select(endpoint => KeptOrNew(endpoint, kept, service, wheel))], before?.State ?? new ServiceState()));
         }
         return new GatewayModel(config, (previous?.Version ?? 0) + 1, services);
     }

@@ -14,6 +14,7 @@ internal enum RefusalKind : byte
     ClientGone,
     NoEndpoint,
     ConnectionLimit,
+    StreamLimit,
     ConnectFailed,
     ConnectTimeout,
     Untrusted,

@@ -115,6 +115,19 @@ internal sealed class RequestBody
         return true;
     }
 
+    /// <summary>Waits for the body's first bytes, as many as are asked for and kept, so that they are checked before anything goes upstream.</summary>
+    /// <returns>False when the body is malformed, too large or broken off.</returns>
+    [AsyncMethodBuilder(typeof(PooledAsyncMethodBuilder<>))]
+    public async ValueTask<bool> BufferAsync(long bytes)
+    {
+        while (!IsComplete && HasRoom && _received < bytes)
+        {
+            if (!await NextAsync())
+                return false;
+        }
+        return true;
+    }
+
     /// <summary>The read that <see cref="ReadAvailable"/> left under way, or a new one.</summary>
     public ValueTask<bool> NextAsync()
     {

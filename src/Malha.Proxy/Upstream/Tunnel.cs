@@ -10,28 +10,28 @@ internal static class Tunnel
     private const int BufferSize = 16 * 1024;
 
     [AsyncMethodBuilder(typeof(PooledAsyncMethodBuilder<>))]
-    public static async ValueTask<bool> RunAsync(Exchange exchange, UpstreamConnection upstream, long idleMs)
+    public static async ValueTask<bool> RunAsync(Exchange exchange, UpstreamConnection upstream, long idleMs, long lastMoment)
     {
         var client = exchange.Connection.Channel;
         var fromClient = exchange.Connection.BeginTunnel();
-        var up = CopyAsync(client, upstream.Channel, fromClient, exchange, upstream, idleMs);
-        await CopyAsync(upstream.Channel, client, upstream.TakeUnread(), exchange, upstream, idleMs);
+        var up = CopyAsync(client, upstream.Channel, fromClient, exchange, upstream, idleMs, lastMoment);
+        await CopyAsync(upstream.Channel, client, upstream.TakeUnread(), exchange, upstream, idleMs, lastMoment);
         await up;
         return true;
     }
 
     [AsyncMethodBuilder(typeof(PooledAsyncMethodBuilder<>))]
     private static async ValueTask<bool> CopyAsync(
-        ByteChannel from, ByteChannel to, ReadOnlyMemory<byte> first, Exchange exchange, UpstreamConnection upstream, long idleMs)
+        ByteChannel from, ByteChannel to, ReadOnlyMemory<byte> first, Exchange exchange, UpstreamConnection upstream, long idleMs, long lastMoment)
     {
         var wheel = exchange.Connection.Wheel;
         var buffer = ArrayPool<byte>.Shared.Rent(BufferSize);
-        upstream.ArmDeadline(wheel.NowMs + idleMs);
+        upstream.ArmDeadline(Math.Min(wheel.NowMs + idleMs, lastMoment));
         var whole = first.IsEmpty || await to.SendAsync(first);
         while (whole)
         {
             var received = await from.ReceiveAsync(buffer);
-            upstream.ArmDeadline(wheel.NowMs + idleMs);
+            upstream.ArmDeadline(Math.Min(wheel.NowMs + idleMs, lastMoment));
             if (received == 0)
                 break;
             whole = received > 0 && await to.SendAsync(buffer.AsMemory(0, received));
