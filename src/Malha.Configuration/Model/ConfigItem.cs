@@ -4,4 +4,7 @@ namespace Malha.Configuration;
 public abstract record ConfigItem
 {
     public SourceSpan Source { get; init; } = SourceSpan.None;
+
+    /// <summary>The same item at a place.</summary>
+    internal ConfigItem At(SourceSpan source) => this with { Source = source };
 }

@@ -10,6 +10,8 @@ public sealed record HeaderRulesConfig : ConfigItem
 
     /// <summary>Applied to the response that goes to the client.</summary>
     public HeaderEditConfig Response { get; init; } = new();
+
+    public bool IsEmpty => Request.IsEmpty && Response.IsEmpty;
 }
 
 /// <summary>Changes to one set of header fields, made in this order: remove, set, add.</summary>

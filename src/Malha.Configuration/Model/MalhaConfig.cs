@@ -26,17 +26,17 @@ public sealed record MalhaConfig : ConfigItem
         if (EndpointConfig.WhyNot(upstream) is { } problem)
             throw new ArgumentException(problem, nameof(upstream));
 
-        static SourceSpan At(string path) => SourceSpan.InCode("--upstream", path);
-        var listener = new ListenerConfig { Name = "default", Address = listen ?? Defaults.UpstreamListener.Value, Source = At("listeners.default") };
-        var endpoint = new EndpointConfig { Url = upstream, Source = At("services.upstream.endpoints[0]") };
-        var service = new ServiceConfig { Name = "upstream", Endpoints = [endpoint], Source = At("services.upstream") };
-        var route = new RouteConfig { Match = new RouteMatchConfig { Source = At("routes[0].match") }, Service = service.Name, Source = At("routes[0]") };
+        static SourceSpan At(string path, params ReadOnlySpan<string> keys) => SourceSpan.InCode("--upstream", path, keys);
+        var listener = new ListenerConfig { Name = "default", Address = listen ?? Defaults.UpstreamListener.Value, Source = At("listeners.default", "address") };
+        var endpoint = new EndpointConfig { Url = upstream, Source = At("services.upstream.endpoints[0]", "url") };
+        var service = new ServiceConfig { Name = "upstream", Endpoints = [endpoint], Source = At("services.upstream", "endpoints") };
+        var route = new RouteConfig { Match = new RouteMatchConfig { Source = At("routes[0].match") }, Service = service.Name, Source = At("routes[0]", "service") };
         return new MalhaConfig
         {
             Listeners = [new(listener.Name, listener)],
             Services = [new(service.Name, service)],
             Routes = [route],
-            Source = At(""),
+            Source = At("", "listeners", "services", "routes"),
         };
     }
 }

@@ -34,8 +34,15 @@ public sealed class SourceSpan : IEquatable<SourceSpan>
     /// <summary>Whether an error was found inside the item, so that comparing it with others would only repeat it.</summary>
     internal bool IsBroken { get; }
 
-    /// <summary>The place of something made by a program: <paramref name="origin"/> says which, for example <c>--upstream</c>.</summary>
-    public static SourceSpan InCode(string origin, string path) => new(origin, 0, 0, path, [], broken: false);
+    /// <summary>The place of something made by a program: <paramref name="origin"/> says which (for example <c>--upstream</c>), and
+    /// <paramref name="keys"/> which of the item's keys it sets.</summary>
+    public static SourceSpan InCode(string origin, string path, params ReadOnlySpan<string> keys)
+    {
+        var places = new KeyPlace[keys.Length];
+        for (var i = 0; i < keys.Length; i++)
+            places[i] = new KeyPlace(keys[i], 0, 0);
+        return new SourceSpan(origin, 0, 0, path, places, broken: false);
+    }
 
     /// <summary>Whether the file itself says this key of the item (else its default is in force).</summary>
     public bool Says(string key) => Array.Exists(_keys, place => place.Key == key);

@@ -1,0 +1,82 @@
+using Malha.Configuration.Reading;
+
+namespace Malha.Configuration.Validation;
+
+/// <summary>References and contradictions of routes.</summary>
+internal static class RouteRules
+{
+    private const int NamesShown = 10;
+    private static readonly string[] Actions = ["service", "redirect", "respond"];
+    private static readonly string[] ServiceOnly = ["timeout", "attemptTimeout", "bufferRequests"];
+
+    public static void Check(MalhaConfig config, ErrorList errors, Suggestion suggestion)
+    {
+        var names = new Dictionary<string, SourceSpan>(StringComparer.Ordinal);
+        var coverage = new RouteCoverage(errors);
+        foreach (var route in config.Routes)
+        {
+            if (route.Name is { } name && !names.TryAdd(name, route.Source))
+                errors.Add(route.Source.Of("name"), $"{name} is the name of {names[name].Path} ({names[name]}) too");
+
+            CheckAction(route, config, errors, suggestion);
+            CheckEdits(route.Headers.Request, errors);
+            CheckEdits(route.Headers.Response, errors);
+            coverage.Add(route);
+        }
+    }
+
+    private static void CheckAction(RouteConfig route, MalhaConfig config, ErrorList errors, Suggestion suggestion)
+    {
+        string[] actions = [.. Actions.Where(route.Source.Says)];
+        if (actions.Length == 0)
+            errors.Add(route.Source, "what happens to the request is missing", allowed: "one of service, redirect and respond");
+        foreach (var action in actions.Skip(1))
+            errors.Add(route.Source.Of(action), $"{actions[0]} already says what happens to the request", allowed: "one of service, redirect and respond");
+
+        if (route.Service is { } name)
+            CheckService(route, name, config, errors, suggestion);
+        else if (!actions.Contains("service"))
+            CheckWithoutService(route, errors);
+
+        if (route.Respond is { Status: 204 or 205 or 304, Body.Length: > 0 } respond && !respond.Source.IsBroken)
+            errors.Add(respond.Source.Of("body"), $"an answer with status {respond.Status} has no body");
+    }
+
+    private static void CheckService(RouteConfig route, string name, MalhaConfig config, ErrorList errors, Suggestion suggestion)
+    {
+        if (config.Services.TryGetValue(name, out var service))
+        {
+            if (!service.Source.IsBroken && (route.Timeout is not null || route.AttemptTimeout is not null))
+                ServiceRules.CheckTimeouts(route.Timeout ?? service.Timeout, route.AttemptTimeout ?? service.AttemptTimeout, route.Source, errors);
+            return;
+        }
+
+        var shown = string.Join(", ", config.Services.Keys.Take(NamesShown)) + (config.Services.Count > NamesShown ? ", …" : "");
+        errors.Add(route.Source.Of("service"), $"there is no service {Printable.Quote(name)}", suggestion.Nearest(name, config.Services.Keys),
+            shown.Length == 0 ? "a name that stands under services" : shown);
+    }
+
+    private static void CheckWithoutService(RouteConfig route, ErrorList errors)
+    {
+        foreach (var key in ServiceOnly)
+        {
+            if (route.Source.Says(key))
+                errors.Add(route.Source.Of(key), $"{key} has no effect without service");
+        }
+
+        if (!route.Headers.Request.IsEmpty)
+            errors.Add(route.Headers.Source.Of("request"), "no request goes on without service, so that there is nothing to change");
+    }
+
+    private static void CheckEdits(HeaderEditConfig edit, ErrorList errors)
+    {
+        if (edit.Remove.Count == 0 || edit.Set.Count == 0)
+            return;
+        var removed = new HashSet<string>(edit.Remove, StringComparer.OrdinalIgnoreCase);
+        foreach (var field in edit.Set)
+        {
+            if (removed.Contains(field.Name))
+                errors.Add(field.Source, $"{field.Name} is removed and set; set replaces what is there");
+        }
+    }
+}

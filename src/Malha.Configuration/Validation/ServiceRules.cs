@@ -1,0 +1,68 @@
+using System.Security.Cryptography;
+using System.Security.Cryptography.X509Certificates;
+using Malha.Configuration.Reading;
+
+namespace Malha.Configuration.Validation;
+
+/// <summary>Contradictions within one service.</summary>
+internal static class ServiceRules
+{
+    public static void Check(ServiceConfig service, ErrorList errors)
+    {
+        var seen = new HashSet<Uri>();
+        foreach (var endpoint in service.Endpoints)
+        {
+            if (!endpoint.Source.IsBroken && !seen.Add(endpoint.Url))
+                errors.Add(endpoint.Source, $"{endpoint.Url.GetLeftPart(UriPartial.Authority)} is an endpoint already");
+        }
+
+        CheckTimeouts(service.Timeout, service.AttemptTimeout, service.Source, errors);
+        if (service.Tls is not { } tls)
+            return;
+        if (!service.Source.IsBroken && service.Endpoints.All(endpoint => !endpoint.IsTls))
+            errors.Add(service.Source.Of("tls"), "no endpoint of the service is https, so that tls has no effect");
+        if (!tls.Source.IsBroken)
+            CheckTls(tls, errors);
+    }
+
+    public static void CheckTimeouts(TimeSpan timeout, TimeSpan? attemptTimeout, SourceSpan source, ErrorList errors)
+    {
+        if (attemptTimeout <= timeout || attemptTimeout is null || source.IsBroken)
+            return;
+        var place = source.Of(source.Says("attemptTimeout") ? "attemptTimeout" : "timeout");
+        errors.Add(place, $"attemptTimeout ({Units.Format(attemptTimeout.Value)}) is longer than timeout ({Units.Format(timeout)}), which ends all attempts");
+    }
+
+    private static void CheckTls(ServiceTlsConfig tls, ErrorList errors)
+    {
+        if (tls is { Verify: false, Ca: not null })
+            errors.Add(tls.Source.Of("ca"), "with verify: false nothing is checked against ca; leave one of them out");
+        if (tls is { Certificate: not null, Key: null })
+            errors.Add(tls.Source.Of("certificate"), "a certificate needs its private key; add key");
+        else if (tls is { Certificate: null, Key: not null })
+            errors.Add(tls.Source.Of("key"), "a private key needs its certificate; add certificate");
+        else if (tls is { Certificate: { } certificate, Key: { } key } && WhyNoPair(certificate.Path, key.Path) is { } problem)
+            errors.Add(tls.Source.Of("key"), problem);
+    }
+
+    private static string? WhyNoPair(string certificate, string key)
+    {
+        try
+        {
+            X509Certificate2.CreateFromPemFile(certificate, key).Dispose();
+            return null;
+        }
+        catch (CryptographicException)
+        {
+            return "the file holds no key that can be read, or not the key of certificate";
+        }
+        catch (ArgumentException)
+        {
+            return "the key is not the key of certificate";
+        }
+        catch (Exception fault) when (fault is IOException or UnauthorizedAccessException)
+        {
+            return $"certificate or key changed while they were read: {FileFault.Say(fault)}";
+        }
+    }
+}
