@@ -27,25 +27,27 @@ internal static class HeadParser
     /// <param name="limits">Beyond them the head is refused.</param>
     public static ParseStatus ParseRequest(ReadOnlySpan<byte> data, RequestHead head, in HeadLimits limits)
     {
+        data = Within(limits.MaxSize, data);
         if (!head.StartLineDone)
         {
             var status = RequestLine(data, head);
             if (status != ParseStatus.Complete)
-                return WithinLimits(status, data, head, limits, HttpFault.TargetTooLong);
+                return OrTooLarge(status, data, head, limits, HttpFault.TargetTooLong);
         }
-        return WithinLimits(Fields(data, head, limits.MaxFields), data, head, limits, HttpFault.HeadTooLarge);
+        return OrTooLarge(Fields(data, head, limits.MaxFields), data, head, limits, HttpFault.HeadTooLarge);
     }
 
     /// <inheritdoc cref="ParseRequest"/>
     public static ParseStatus ParseResponse(ReadOnlySpan<byte> data, ResponseHead head, in HeadLimits limits)
     {
+        data = Within(limits.MaxSize, data);
         if (!head.StartLineDone)
         {
             var status = StatusLine(data, head);
             if (status != ParseStatus.Complete)
-                return WithinLimits(status, data, head, limits, HttpFault.HeadTooLarge);
+                return OrTooLarge(status, data, head, limits, HttpFault.HeadTooLarge);
         }
-        return WithinLimits(Fields(data, head, limits.MaxFields), data, head, limits, HttpFault.HeadTooLarge);
+        return OrTooLarge(Fields(data, head, limits.MaxFields), data, head, limits, HttpFault.HeadTooLarge);
     }
 
     /// <summary>Field lines up to and with the empty line: also those of a trailer section.</summary>
@@ -232,16 +234,11 @@ internal static class HeadParser
         return available < expected.Length ? ParseStatus.NeedMore : Fail(head, HttpFault.UnsupportedVersion);
     }
 
-    private static ParseStatus WithinLimits(ParseStatus status, ReadOnlySpan<byte> data, MessageHead head, in HeadLimits limits, HttpFault fault)
-    {
-        var tooLarge = status switch
-        {
-            ParseStatus.NeedMore => data.Length >= limits.MaxSize,
-            ParseStatus.Complete => head.Position > limits.MaxSize,
-            _ => false,
-        };
-        return tooLarge ? Fail(head, fault) : status;
-    }
+    // What lies beyond the limit is not even looked at: the verdict is then the same however the bytes come.
+    private static ReadOnlySpan<byte> Within(int maxSize, ReadOnlySpan<byte> data) => data[..Math.Min(data.Length, maxSize)];
+
+    private static ParseStatus OrTooLarge(ParseStatus status, ReadOnlySpan<byte> data, MessageHead head, in HeadLimits limits, HttpFault fault) =>
+        status == ParseStatus.NeedMore && data.Length == limits.MaxSize ? Fail(head, fault) : status;
 
     private static ParseStatus Fail(MessageHead head, HttpFault fault)
     {
