@@ -40,6 +40,8 @@ internal sealed class DemoProcess : IAsyncDisposable
             RedirectStandardOutput = true,
             RedirectStandardError = true,
         };
+        // What `malha` sets for its own sockets is not for the programs that it starts.
+        start.Environment.Remove("DOTNET_SYSTEM_NET_SOCKETS_INLINE_COMPLETIONS");
         foreach (var (key, value) in environment)
             start.Environment[key] = value;
         var writer = new StreamWriter(log, append: false) { AutoFlush = true };
