@@ -27,6 +27,9 @@ internal sealed class GatewayHost : IDisposable
 
     public DataPlane Plane { get; }
 
+    /// <summary>How the last reload ended; null before the first.</summary>
+    public ReloadStatus? LastReload { get; set; }
+
     public IReadOnlyCollection<Http1Listener> Listeners => Volatile.Read(ref _listeners).Values;
 
     /// <summary>Makes a gateway and binds its listeners. Null with the problem when that is not possible.</summary>

@@ -8,37 +8,102 @@ namespace Malha.Cli.Commands;
 /// <summary><c>malha run</c>: the gateway, from a file or before one URL, until SIGTERM or Ctrl-C.</summary>
 internal static class RunCommand
 {
+    private const string DefaultFile = "malha.yaml";
+
     public static Command Build()
     {
+        var file = new Argument<string?>("FILE") { Description = $"The configuration (./{DefaultFile})", Arity = ArgumentArity.ZeroOrOne };
         var upstream = new Option<string?>("--upstream") { Description = "Run without a file, before this URL", HelpName = "URL" };
         var listen = new Option<string?>("--listen") { Description = "With --upstream: where to listen (127.0.0.1:8080)", HelpName = "ADDRESS:PORT" };
-        var command = new Command("run", "Run the gateway") { upstream, listen };
-        command.SetAction((parsed, _) => RunAsync(parsed.GetValue(upstream)!, parsed.GetValue(listen)));
+        var exitWithStdin = new Option<bool>("--exit-with-stdin") { Description = "End when standard input does: for a program that starts this one" };
+        var command = new Command("run", "Run the gateway: from a file, or before one URL") { file, upstream, listen, exitWithStdin };
+        command.Validators.Add(result =>
+        {
+            if (result.GetValue(upstream) is null ? result.GetValue(listen) is not null : result.GetValue(file) is not null)
+                result.AddError("run takes a FILE, or --upstream URL [--listen ADDRESS:PORT]");
+        });
+        command.SetAction((parsed, _) => parsed.GetValue(upstream) is { } url
+            ? RunUpstreamAsync(url, parsed.GetValue(listen), parsed.GetValue(exitWithStdin))
+            : RunFileAsync(parsed.GetValue(file) ?? DefaultFile, parsed.GetValue(exitWithStdin)));
         return command;
     }
 
-    private static async Task<int> RunAsync(string upstream, string? listen)
+    private static async Task<int> RunUpstreamAsync(string url, string? listen, bool exitWithStdin)
     {
-        var config = MalhaConfig.ForUpstream(new Uri(upstream), listen is null ? null : ListenAddress.Parse(listen));
+        ListenAddress? address = null;
+        if (listen is not null && !ListenAddress.TryParse(listen, out address))
+            return Fail(Usage.WrongUsage, $"--listen {listen}: not an address such as 127.0.0.1:8080 or [::1]:8080");
+        if (!Uri.TryCreate(url, UriKind.Absolute, out var upstream))
+            return Fail(Usage.WrongUsage, $"--upstream {url}: not a URL such as http://127.0.0.1:9000");
+
+        MalhaConfig config;
+        try
+        {
+            config = MalhaConfig.ForUpstream(upstream, address);
+        }
+        catch (ArgumentException exception)
+        {
+            return Fail(Usage.WrongUsage, $"--upstream {url}: {exception.Message}");
+        }
+        return await RunAsync(config, file: null, exitWithStdin);
+    }
+
+    private static async Task<int> RunFileAsync(string file, bool exitWithStdin)
+    {
+        var result = MalhaConfigReader.ReadFile(file);
+        if (result.Config is not null)
+            return await RunAsync(result.Config, file, exitWithStdin);
+
+        foreach (var error in result.Errors)
+            Console.Error.WriteLine(error);
+        return File.Exists(file) ? Usage.Bad : Usage.CannotReach;
+    }
+
+    private static async Task<int> RunAsync(MalhaConfig config, string? file, bool exitWithStdin)
+    {
         using var host = GatewayHost.Start(config, TimeProvider.System, out var problem);
         if (host is null)
-        {
-            Console.Error.WriteLine($"malha: {problem}");
-            return Usage.CannotReach;
-        }
+            return Fail(Usage.CannotReach, problem!);
         foreach (var listener in host.Listeners)
             Console.WriteLine($$"""{"level":"info","event":"listening","listener":"{{listener.Config.Name}}","address":"{{listener.Address}}"}""");
 
+        using var watcher = file is null ? null : new ConfigFileWatcher(file, config, host, TimeProvider.System, Report);
+        using var hangUp = PosixSignalRegistration.Create(PosixSignal.SIGHUP, context =>
+        {
+            context.Cancel = true;
+            _ = watcher?.ReloadAsync();
+        });
+        await StopRequestedAsync(exitWithStdin);
+        await host.DrainAsync(GatewayHost.DrainPatience);
+        return Usage.Done;
+    }
+
+    // The first signal drains; after it nobody handles them any more, and the second ends the process.
+    private static async Task StopRequestedAsync(bool exitWithStdin)
+    {
         var stopping = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
         void Stop(PosixSignalContext context)
         {
-            // The first signal drains; the second ends the process, as it would have without us.
-            context.Cancel = stopping.TrySetResult();
+            context.Cancel = true;
+            stopping.TrySetResult();
         }
         using var interrupt = PosixSignalRegistration.Create(PosixSignal.SIGINT, Stop);
         using var terminate = PosixSignalRegistration.Create(PosixSignal.SIGTERM, Stop);
-        await stopping.Task;
-        await host.DrainAsync(GatewayHost.DrainPatience);
-        return Usage.Done;
+        var input = exitWithStdin ? Console.OpenStandardInput().CopyToAsync(Stream.Null) : Task.Delay(Timeout.Infinite);
+        await Task.WhenAny(stopping.Task, input);
+    }
+
+    private static void Report(ReloadStatus status)
+    {
+        if (status.IsGood)
+            Console.WriteLine($$"""{"level":"info","event":"reloaded","version":{{status.Version}}}""");
+        foreach (var problem in status.Problems)
+            Console.Error.WriteLine($"malha: reload refused: {problem}");
+    }
+
+    private static int Fail(int code, string problem)
+    {
+        Console.Error.WriteLine($"malha: {problem}");
+        return code;
     }
 }

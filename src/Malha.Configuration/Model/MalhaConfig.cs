@@ -15,7 +15,7 @@ public sealed record MalhaConfig : ConfigItem
     public AccessLogConfig AccessLog { get; init; } = new();
 
     /// <summary>
-    /// What <c>malha run --upstream URL</c> means: one listener <c>default</c>, one service <c>upstream</c>, and one route that takes everything.
+    /// What <c>malha run --upstream URL</c> means: one listener <c>edge</c>, one service <c>upstream</c>, and one route that takes everything.
     /// </summary>
     /// <param name="upstream">An absolute http or https URL with a host and no more: no path, query or user.</param>
     /// <param name="listen">Where to listen; <see cref="Defaults.UpstreamListener"/> when null.</param>
@@ -27,7 +27,7 @@ public sealed record MalhaConfig : ConfigItem
             throw new ArgumentException(problem, nameof(upstream));
 
         static SourceSpan At(string path, params ReadOnlySpan<string> keys) => SourceSpan.InCode("--upstream", path, keys);
-        var listener = new ListenerConfig { Name = "default", Address = listen ?? Defaults.UpstreamListener.Value, Source = At("listeners.default", "address") };
+        var listener = new ListenerConfig { Name = "edge", Address = listen ?? Defaults.UpstreamListener.Value, Source = At("listeners.default", "address") };
         var endpoint = new EndpointConfig { Url = upstream, Source = At("services.upstream.endpoints[0]", "url") };
         var service = new ServiceConfig { Name = "upstream", Endpoints = [endpoint], Source = At("services.upstream", "endpoints") };
         var route = new RouteConfig { Match = new RouteMatchConfig { Source = At("routes[0].match") }, Service = service.Name, Source = At("routes[0]", "service") };

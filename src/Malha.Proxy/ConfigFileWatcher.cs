@@ -1,0 +1,94 @@
+using Malha.Configuration;
+
+namespace Malha.Proxy;
+
+/// <summary>
+/// Keeps a gateway at what its file says: reads it again when it, or a file that it points to, may have changed, and on demand. A file
+/// that is not good changes nothing and is reported.
+/// </summary>
+internal sealed class ConfigFileWatcher : IDisposable
+{
+    /// <summary>An editor writes a file in several steps; the last one is waited for.</summary>
+    private static readonly TimeSpan Settling = TimeSpan.FromMilliseconds(100);
+
+    private readonly string _path;
+    private readonly GatewayHost _host;
+    private readonly TimeProvider _time;
+    private readonly Action<ReloadStatus> _report;
+    private readonly FileSystemWatcher _watcher;
+    private readonly ITimer _settled;
+    private readonly SemaphoreSlim _reading = new(1, 1);
+    private MalhaConfig _current;
+
+    public ConfigFileWatcher(string path, MalhaConfig current, GatewayHost host, TimeProvider time, Action<ReloadStatus> report)
+    {
+        _path = Path.GetFullPath(path);
+        _current = current;
+        _host = host;
+        _time = time;
+        _report = report;
+        _settled = time.CreateTimer(_ => _ = ReloadIfChangedAsync(), null, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
+
+        // The folder and not the file: editors and configuration managers put a new file in the old one's place.
+        _watcher = new FileSystemWatcher(Path.GetDirectoryName(_path)!)
+        {
+            NotifyFilter = NotifyFilters.FileName | NotifyFilters.DirectoryName | NotifyFilters.LastWrite | NotifyFilters.Size | NotifyFilters.CreationTime,
+        };
+        _watcher.Changed += OnChanged;
+        _watcher.Created += OnChanged;
+        _watcher.Renamed += OnChanged;
+        _watcher.Error += (_, _) => Settle();
+        _watcher.EnableRaisingEvents = true;
+    }
+
+    /// <summary>Reads the file now and brings it into force, changed or not.</summary>
+    public Task<ReloadStatus?> ReloadAsync() => ReadAsync(onlyIfChanged: false);
+
+    public void Dispose()
+    {
+        _watcher.Dispose();
+        _settled.Dispose();
+        _reading.Dispose();
+    }
+
+    private void OnChanged(object sender, FileSystemEventArgs change) => Settle();
+
+    private void Settle() => _settled.Change(Settling, Timeout.InfiniteTimeSpan);
+
+    private Task<ReloadStatus?> ReloadIfChangedAsync() => ReadAsync(onlyIfChanged: true);
+
+    private async Task<ReloadStatus?> ReadAsync(bool onlyIfChanged)
+    {
+        await _reading.WaitAsync();
+        try
+        {
+            var result = MalhaConfigReader.ReadFile(_path);
+            if (result.Config is { } config)
+            {
+                // Any file of the folder wakes us; most have nothing to do with us.
+                if (onlyIfChanged && config == _current && _host.LastReload is null or { IsGood: true })
+                    return null;
+                var problem = await _host.ReloadAsync(config);
+                if (problem is null)
+                    _current = config;
+                return Report(problem is null ? [] : [problem]);
+            }
+
+            string[] problems = [.. result.Errors.Select(error => error.ToString())];
+            // The same bad file is told once.
+            return onlyIfChanged && _host.LastReload is { } last && last.Problems.SequenceEqual(problems) ? null : Report(problems);
+        }
+        finally
+        {
+            _reading.Release();
+        }
+    }
+
+    private ReloadStatus Report(IReadOnlyList<string> problems)
+    {
+        var status = new ReloadStatus(_time.GetUtcNow(), _host.Plane.Model.Version, problems);
+        _host.LastReload = status;
+        _report(status);
+        return status;
+    }
+}
