@@ -161,7 +161,14 @@ internal sealed class UpstreamConnection : TimerEntry
         return _out;
     }
 
-    public ValueTask<bool> SendOutAsync(int length) => _channel.SendAsync(_out.AsMemory(0, length));
+    public ValueTask<bool> SendOutAsync(int length)
+    {
+        var sending = _channel.SendAsync(_out.AsMemory(0, length));
+        // Mostly the kernel takes it at once: the buffer need not wait for the answer.
+        if (sending.IsCompletedSuccessfully)
+            ReturnOut();
+        return sending;
+    }
 
     public ValueTask<bool> SendAsync(ReadOnlyMemory<byte> bytes) => _channel.SendAsync(bytes);
 
@@ -361,10 +368,16 @@ internal sealed class UpstreamConnection : TimerEntry
     {
         if (_relay is not null)
             ArrayPool<byte>.Shared.Return(_relay);
+        _relay = null;
+        _at = _in;
+        ReturnOut();
+    }
+
+    private void ReturnOut()
+    {
         if (_out is not null)
             ArrayPool<byte>.Shared.Return(_out);
-        _relay = _out = null;
-        _at = _in;
+        _out = null;
     }
 }
 
