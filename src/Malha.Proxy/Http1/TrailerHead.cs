@@ -26,6 +26,8 @@ internal sealed class TrailerHead : MessageHead
     public ParseStatus Parse(ReadOnlySpan<byte> data)
     {
         Reset();
+        // Never beyond the limit: the verdict is then the same however the bytes come.
+        data = data[..Math.Min(data.Length, MaxSize)];
         var status = HeadParser.Fields(data, this, MaxFields);
         if (status == ParseStatus.Fault)
         {
@@ -34,8 +36,10 @@ internal sealed class TrailerHead : MessageHead
         }
         if (status == ParseStatus.NeedMore)
         {
+            if (data.Length < MaxSize)
+                return status;
             Fault = HttpFault.TrailersTooLarge;
-            return data.Length > MaxSize ? ParseStatus.Fault : status;
+            return ParseStatus.Fault;
         }
 
         if (Count == 0)

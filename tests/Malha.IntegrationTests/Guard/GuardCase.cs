@@ -37,7 +37,11 @@ internal sealed record GuardCase(string Name, byte[] Bytes, IReadOnlyList<WireRe
         new(name, WireText.Bytes(request), [], GuardTail.Refused) { Statuses = statuses };
 
     /// <summary>Forwards what a strict reader of RFC 9112 takes from the bytes, up to a fault if there is one.</summary>
-    public static GuardCase Good(string name, string request) => Read(name, WireText.Bytes(request));
+    public static GuardCase Good(string name, string request)
+    {
+        var guardCase = Read(name, WireText.Bytes(request));
+        return guardCase.Forwarded.Count > 0 || guardCase.Tail == GuardTail.Unfinished ? guardCase : throw new ArgumentException($"{name} is not good");
+    }
 
     public static GuardCase Either(string name, string request) => Read(name, WireText.Bytes(request)) with { MayRefuse = true };
 

@@ -53,7 +53,11 @@ internal static class FieldTraps
         Good("one letter as a name", "N: x"),
         Good("a field twice", "Name: x\r\nName: y"),
         Good("a field that Connection names is dropped", "Secret: x\r\nConnection: Secret"),
-        Good("100 fields", string.Join("\r\n", Enumerable.Range(0, 100).Select(i => $"X-{i}: {i}"))),
+        Good("100 fields with Host", string.Join("\r\n", Enumerable.Range(0, 99).Select(i => $"X-{i}: {i}"))),
+        Either("Connection names Content-Length", "Connection: Content-Length"),
+        Either("Connection names Host", "Connection: Host"),
+        Either("Connection names Authorization", "Authorization: Basic YTpi\r\nConnection: Authorization"),
+        Either("Connection names X-Forwarded-For", "X-Forwarded-For: 192.0.2.1\r\nConnection: close, X-Forwarded-For"),
         GuardCase.Good("an empty line before the request", "\r\nGET /field HTTP/1.1\r\nHost: trap.example\r\n\r\n"),
         GuardCase.Either("three empty lines before the request", "\r\n\r\n\r\nGET /field HTTP/1.1\r\nHost: trap.example\r\n\r\n"),
         GuardCase.Refuse("a bare LF before the request", "\n\rGET /field HTTP/1.1\r\nHost: trap.example\r\n\r\n"),
@@ -62,6 +66,8 @@ internal static class FieldTraps
     private static string Get(string field) => $"GET /field HTTP/1.1\r\nHost: trap.example\r\n{field}\r\n\r\n";
 
     private static GuardCase Refuse(string name, string field) => GuardCase.Refuse($"field: {name}", Get(field), 400);
+
+    private static GuardCase Either(string name, string field) => GuardCase.Either($"field: {name}", Get(field));
 
     private static GuardCase Good(string name, string field) => GuardCase.Good($"field: {name}", Get(field));
 }
