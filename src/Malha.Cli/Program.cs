@@ -13,6 +13,7 @@ internal static class Program
         var root = new RootCommand("Malha keeps services standing when the ones they call fall.")
         {
             RunCommand.Build(),
+            ExplainCommand.Build(),
             DemoCommand.Build(),
         };
         var parsed = root.Parse(args);

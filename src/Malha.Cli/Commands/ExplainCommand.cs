@@ -1,0 +1,156 @@
+using System.CommandLine;
+using System.Text.Json;
+using Malha.Configuration;
+using Malha.Proxy.Http1;
+using Malha.Proxy.Routing;
+
+namespace Malha.Cli.Commands;
+
+/// <summary><c>malha explain METHOD URL</c>: which route, service, policies and endpoints a request would meet, without sending it.</summary>
+internal static class ExplainCommand
+{
+    public static Command Build()
+    {
+        var method = new Argument<string>("METHOD") { Description = "For example GET" };
+        var url = new Argument<string>("URL") { Description = "A URL, or a path with --header 'Host: …'" };
+        var file = new Option<string>("--file") { Description = "The configuration (./malha.yaml)", HelpName = "FILE", DefaultValueFactory = _ => "malha.yaml" };
+        var headers = new Option<string[]>("--header", "-H") { Description = "A header of the request", HelpName = "'NAME: VALUE'" };
+        var json = new Option<bool>("--json") { Description = "Print JSON" };
+        var command = new Command("explain", "Show which route, service, policies and endpoints a request would meet") { method, url, file, headers, json };
+        command.SetAction(parsed => Run(
+            parsed.GetValue(method)!, parsed.GetValue(url)!, parsed.GetValue(file)!, parsed.GetValue(headers) ?? [], parsed.GetValue(json)));
+        return command;
+    }
+
+    private static int Run(string method, string url, string file, string[] headers, bool json)
+    {
+        var result = MalhaConfigReader.ReadFile(file);
+        if (result.Config is not { } config)
+        {
+            foreach (var error in result.Errors)
+                Console.Error.WriteLine(error);
+            return File.Exists(file) ? Usage.Bad : Usage.CannotReach;
+        }
+
+        var (host, target) = Split(url);
+        var sketch = RequestSketch.Make(method, host, target, headers);
+        var explanation = sketch.Fault == HttpFault.None ? RouteTable.Build(config.Routes).Explain(sketch.Head) : null;
+        if (json)
+            WriteJson(sketch, explanation, config);
+        else
+            WriteText($"{method} {url}", sketch, explanation, config);
+        return explanation?.Match.Route is null ? Usage.Bad : Usage.Done;
+    }
+
+    // Host and target of a URL, without what Uri would tidy up: dots and escapes are what one may ask about.
+    private static (string Host, string Target) Split(string url)
+    {
+        var scheme = url.IndexOf("://", StringComparison.Ordinal);
+        if (scheme < 0)
+            return url.StartsWith('/') || url == "*" ? ("", url) : (url.Split('/', 2)[0], "/" + (url.Split('/', 2) is [_, var rest] ? rest : ""));
+        var start = scheme + 3;
+        var end = url.IndexOfAny(['/', '?'], start);
+        if (end < 0)
+            return (url[start..], "/");
+        return (url[start..end], url[end] == '/' ? url[end..] : "/" + url[end..]);
+    }
+
+    private static void WriteText(string request, RequestSketch sketch, RouteExplanation? explanation, MalhaConfig config)
+    {
+        Console.WriteLine(request);
+        if (explanation is null)
+        {
+            Console.WriteLine($"  refused   {sketch.Fault.Status()} by the guard: {sketch.Fault.Describe()}");
+            return;
+        }
+        if (explanation.Match.Route is not { } route)
+        {
+            Console.WriteLine(explanation.Match.Outcome == RouteOutcome.MethodNotAllowed
+                ? $"  refused   405: only {string.Join(", ", explanation.Allow)}"
+                : "  refused   404: no route matches");
+            WriteCandidates(explanation);
+            return;
+        }
+
+        Console.WriteLine($"  route     {route.Name}  ({route.Config.Source})");
+        if (route.ServiceName is not { } service)
+        {
+            Console.WriteLine(route.Respond is { } answer ? $"  answer    {answer.Status}, by the route itself" : $"  redirect  {route.Redirect!.Status} to {route.Config.Redirect!.To}");
+        }
+        else
+        {
+            Console.WriteLine($"  service   {service}  ({config.Services[service].Source})");
+            foreach (var endpoint in config.Services[service].Endpoints)
+                Console.WriteLine($"  endpoint  {endpoint.Url.GetLeftPart(UriPartial.Authority)}");
+        }
+        foreach (var setting in Settings(route, config))
+            Console.WriteLine($"  {setting.Path,-44} {setting.Value,-14} {setting.Origin}");
+        WriteCandidates(explanation);
+    }
+
+    private static void WriteCandidates(RouteExplanation explanation)
+    {
+        if (explanation.Candidates.Count == 0)
+            return;
+        Console.WriteLine("  routes in the order in which they are asked:");
+        foreach (var candidate in explanation.Candidates)
+            Console.WriteLine($"    {candidate.Route.Name,-20} {candidate.Reason}");
+    }
+
+    private static IEnumerable<EffectiveSetting> Settings(RouteModel route, MalhaConfig config)
+    {
+        var ofRoute = ConfigExplainer.List(config, route.Config.Source.Path).Where(setting => !setting.Path.Contains(".match", StringComparison.Ordinal));
+        return route.ServiceName is { } service ? ofRoute.Concat(ConfigExplainer.List(config, config.Services[service].Source.Path)) : ofRoute;
+    }
+
+    private static void WriteJson(RequestSketch sketch, RouteExplanation? explanation, MalhaConfig config)
+    {
+        using var writer = new Utf8JsonWriter(Console.OpenStandardOutput(), new JsonWriterOptions { Indented = true });
+        writer.WriteStartObject();
+        if (explanation is null)
+        {
+            writer.WriteNumber("status", sketch.Fault.Status());
+            writer.WriteString("fault", sketch.Fault.Describe());
+        }
+        else
+        {
+            writer.WriteString("outcome", explanation.Match.Outcome.ToString());
+            writer.WriteString("route", explanation.Match.Route?.Name);
+            writer.WriteString("service", explanation.Match.Route?.ServiceName);
+            WriteList(writer, "endpoints", explanation.Match.Route?.ServiceName is { } service
+                ? config.Services[service].Endpoints.Select(endpoint => endpoint.Url.GetLeftPart(UriPartial.Authority)) : []);
+            WriteList(writer, "allow", explanation.Allow);
+            writer.WriteStartArray("settings");
+            foreach (var setting in explanation.Match.Route is { } route ? Settings(route, config) : [])
+            {
+                writer.WriteStartObject();
+                writer.WriteString("path", setting.Path);
+                writer.WriteString("value", setting.Value);
+                writer.WriteString("origin", setting.Origin);
+                writer.WriteEndObject();
+            }
+            writer.WriteEndArray();
+            writer.WriteStartArray("candidates");
+            foreach (var candidate in explanation.Candidates)
+            {
+                writer.WriteStartObject();
+                writer.WriteString("route", candidate.Route.Name);
+                writer.WriteString("verdict", candidate.Verdict.ToString());
+                writer.WriteString("reason", candidate.Reason);
+                writer.WriteEndObject();
+            }
+            writer.WriteEndArray();
+        }
+        writer.WriteEndObject();
+        writer.Flush();
+        Console.WriteLine();
+    }
+
+    private static void WriteList(Utf8JsonWriter writer, string name, IEnumerable<string> items)
+    {
+        writer.WriteStartArray(name);
+        foreach (var item in items)
+            writer.WriteStringValue(item);
+        writer.WriteEndArray();
+    }
+}
