@@ -12,6 +12,9 @@ internal sealed class AttemptLoop(DataPlane plane)
     /// <summary>Attempts after a connection that could not be made or that the server had closed: it costs the server nothing.</summary>
     private const int MaxConnectionAttempts = 3;
 
+    /// <summary>Shorter than any server's keep-alive timeout.</summary>
+    private const int FreshMs = 1_000;
+
     private readonly RequestUpload _upload = new(plane.Wheel);
 
     [AsyncMethodBuilder(typeof(PooledAsyncMethodBuilder<>))]
@@ -32,8 +35,9 @@ internal sealed class AttemptLoop(DataPlane plane)
             exchange.Attempts++;
 
             // The server may be closing an idle connection just now. A request that can be repeated tries one once; a body that is still
-            // coming in could be sent only once, and goes over a new connection.
-            var connection = exchange.Attempts == 1 && exchange.Body.IsComplete ? endpoint.TryLease() : null;
+            // coming in could be sent only once, and goes over a connection that was in use a moment ago, or a new one.
+            var connection = exchange.Attempts > 1 ? null
+                : exchange.Body.IsComplete ? endpoint.TryLease() : endpoint.TryLease(plane.Wheel.NowMs - FreshMs);
             if (connection is null)
             {
                 var (opened, outcome) = await endpoint.ConnectAsync(service.Config, exchange);

@@ -346,7 +346,13 @@ internal sealed class Http1Connection : TimerEntry
     [AsyncMethodBuilder(typeof(PooledAsyncMethodBuilder<>))]
     private async ValueTask<bool> FinishAsync(Exchange exchange)
     {
-        if (exchange.HasUpload && !exchange.Upload.IsCompleted)
+        if (exchange.HasUpload && exchange.Body.IsComplete)
+        {
+            // All of it has come in, and the answer is here: what is left is the upload's last step.
+            await exchange.Upload;
+            exchange.HasUpload = false;
+        }
+        else if (exchange.HasUpload)
         {
             // The answer came before the request's end. What the client still sends ends the upload, or the linger time does.
             _phase = Phase.Lingering;

@@ -24,8 +24,8 @@ internal sealed class RequestBody
     private byte[]? _store;
     private int _stored;
     private int _undecoded;
-    private ValueTask<bool> _reading;
-    private bool _hasReading;
+    private ValueTask<int> _receiving;
+    private bool _hasReceiving;
 
     /// <summary>Largest body that the service takes, in bytes.</summary>
     public long Limit { get; set; } = long.MaxValue;
@@ -59,6 +59,8 @@ internal sealed class RequestBody
     public ReadOnlyMemory<byte> Stored => _store is null ? default : _store.AsMemory(0, _stored);
 
     public long Received => _received;
+
+    private bool IsOver => IsBroken || Fault != HttpFault.None;
 
     // Whether the next read leaves everything before it in place.
     private bool HasRoom => _store is null || _store.Length - _stored - _undecoded > 0;
@@ -98,18 +100,16 @@ internal sealed class RequestBody
 
     /// <summary>Takes in what the client has sent already, without waiting: most bodies are then complete before an endpoint is chosen.</summary>
     /// <returns>False when the body is malformed, too large or broken off.</returns>
+    /// <remarks>A receive may be left under way. What it brings is not part of the body before <see cref="NextAsync"/> has taken it.</remarks>
     public bool ReadAvailable()
     {
         while (!IsComplete && HasRoom)
         {
-            var reading = ReadAsync();
-            if (!reading.IsCompletedSuccessfully)
-            {
-                _reading = reading;
-                _hasReading = true;
+            Post();
+            if (!_receiving.IsCompletedSuccessfully)
                 return true;
-            }
-            if (!reading.Result)
+            _hasReceiving = false;
+            if (!Take(_receiving.Result) && IsOver)
                 return false;
         }
         return true;
@@ -128,36 +128,18 @@ internal sealed class RequestBody
         return true;
     }
 
-    /// <summary>The read that <see cref="ReadAvailable"/> left under way, or a new one.</summary>
-    public ValueTask<bool> NextAsync()
-    {
-        if (!_hasReading)
-            return ReadAsync();
-        _hasReading = false;
-        return _reading;
-    }
-
     /// <summary>Reads on. True with the new bytes in <see cref="Last"/>; false when the body is malformed, too large, or broke off.</summary>
     [AsyncMethodBuilder(typeof(PooledAsyncMethodBuilder<>))]
-    private async ValueTask<bool> ReadAsync()
+    public async ValueTask<bool> NextAsync()
     {
-        MakeRoom();
         while (true)
         {
-            var at = _stored + _undecoded;
-            var most = _store!.Length - at;
-            var received = await _connection.ReceiveBodyAsync(_store.AsMemory(at, IsChunked ? most : (int)Math.Min(most, _remaining)), _received);
-            if (received <= 0)
-            {
-                IsBroken = true;
-                return false;
-            }
-            if (Take(received))
+            Post();
+            _hasReceiving = false;
+            if (Take(await _receiving))
                 return true;
-            if (Fault != HttpFault.None)
+            if (IsOver)
                 return false;
-            if (_store.Length - _stored - _undecoded == 0)
-                MakeRoom();
         }
     }
 
@@ -174,7 +156,7 @@ internal sealed class RequestBody
         _store = null;
         _stored = 0;
         _undecoded = 0;
-        _hasReading = false;
+        _hasReceiving = false;
         _decoder = default;
         _remaining = 0;
         _received = 0;
@@ -214,8 +196,27 @@ internal sealed class RequestBody
         }
     }
 
+    // At most one receive is under way.
+    private void Post()
+    {
+        if (_hasReceiving)
+            return;
+        MakeRoom();
+        var at = _stored + _undecoded;
+        var most = _store!.Length - at;
+        _receiving = _connection.ReceiveBodyAsync(_store.AsMemory(at, IsChunked ? most : (int)Math.Min(most, _remaining)), _received);
+        _hasReceiving = true;
+    }
+
+    // False when nothing came of it: the body is over in error, or only its framing has moved on.
     private bool Take(int received)
     {
+        if (received <= 0)
+        {
+            IsBroken = true;
+            return false;
+        }
+
         var start = _stored;
         if (!IsChunked)
         {

@@ -92,7 +92,8 @@ internal static class TargetGuard
                     return HttpFault.BadPercentEncoding;
                 value = (byte)((high << 4) | low);
                 place += 2;
-                if (value < 0x20 || value == 0x7F)
+                // A NUL ends the path for whoever hands it to C.
+                if (value == 0)
                     return HttpFault.BadPercentEncoding;
             }
 

@@ -47,7 +47,8 @@ internal sealed class EndpointState
     public void Finished() => Interlocked.Decrement(ref _inFlight);
 
     /// <summary>An idle connection, the one used last: it is the least likely to have been closed.</summary>
-    public UpstreamConnection? TryLease()
+    /// <param name="usedSince">Only one that was in use then or later, in milliseconds of the wheel.</param>
+    public UpstreamConnection? TryLease(long usedSince = long.MinValue)
     {
         while (true)
         {
@@ -55,7 +56,7 @@ internal sealed class EndpointState
             lock (_lock)
             {
                 candidate = _idle;
-                if (candidate is null)
+                if (candidate is null || candidate.IdleSince < usedSince)
                     return null;
                 _idle = candidate.NextIdle;
                 candidate.NextIdle = null;
@@ -68,6 +69,10 @@ internal sealed class EndpointState
     /// <summary>Opens a connection, or waits for one when the endpoint has as many as it may. Null with the reason when neither worked.</summary>
     public async ValueTask<(UpstreamConnection? Connection, ConnectOutcome Outcome)> ConnectAsync(ServiceConfig service, Exchange exchange)
     {
+        // What rests in the pool must not keep out who needs a new connection.
+        if (Open >= service.MaxConnections)
+            TryLease()?.Close(orderly: true);
+
         Waiter? waiter = null;
         lock (_lock)
         {

@@ -85,6 +85,9 @@ internal sealed class UpstreamConnection : TimerEntry
     /// <summary>Names the lease that holds now.</summary>
     public long Lease => Volatile.Read(ref _state);
 
+    /// <summary>When its last exchange ended, in milliseconds of the wheel.</summary>
+    public long IdleSince { get; private set; }
+
     /// <summary>Next in the endpoint's stack of idle connections.</summary>
     public UpstreamConnection? NextIdle { get; set; }
 
@@ -119,6 +122,7 @@ internal sealed class UpstreamConnection : TimerEntry
         ReturnBuffers();
         _start = _end = 0;
         _begun = false;
+        IdleSince = _wheel.NowMs;
         Head.Reset();
         _trailers.Reset();
         Framing = BodyFraming.None;
