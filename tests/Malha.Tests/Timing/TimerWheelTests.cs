@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using CsCheck;
 using Malha.Proxy.Timing;
 using Microsoft.Extensions.Time.Testing;
@@ -254,6 +255,47 @@ public sealed class TimerWheelTests : IDisposable
                 Assert.Equal((place, TimerEntry.None), (place, entries[place].Deadline));
             Assert.All(entries.Zip(before), pair => Assert.True(pair.First.Met > pair.Second));
         }
+    }
+
+    [Fact]
+    public async Task A_deadline_set_at_the_very_moment_of_the_wheels_look_is_never_lost()
+    {
+        var time = new JumpingTime();
+        using var wheel = new TimerWheel(time);
+        var entry = new Entry(wheel);
+        var trial = 0;
+        var armed = 0;
+        var over = false;
+        var worker = Task.Run(() =>
+        {
+            for (var next = 1; ; next++)
+            {
+                while (Volatile.Read(ref trial) < next)
+                {
+                    if (Volatile.Read(ref over))
+                        return;
+                    Thread.SpinWait(1);
+                }
+                entry.Arm(wheel, wheel.NowMs + 1_000);
+                Volatile.Write(ref armed, next);
+            }
+        }, TestContext.Current.CancellationToken);
+
+        // As many trials as fit: two threads that meet to the instruction need luck.
+        var lost = 0;
+        for (var watch = Stopwatch.StartNew(); watch.ElapsedMilliseconds < 1_000 && lost == 0;)
+        {
+            entry.Arm(wheel, wheel.NowMs + 1);
+            Volatile.Write(ref trial, trial + 1);
+            time.Jump(TimeSpan.FromMilliseconds(TimerWheel.TickMs));
+            while (Volatile.Read(ref armed) < trial)
+                Thread.SpinWait(1);
+            time.Jump(TimeSpan.FromMilliseconds(1_020));
+            lost = entry.Deadline == TimerEntry.None ? 0 : trial;
+        }
+        Volatile.Write(ref over, true);
+        await worker;
+        Assert.Equal(0, lost);
     }
 
     // Tick by tick: one long step would show its end to every callback on the way.
