@@ -1,7 +1,8 @@
 namespace Malha.Proxy.Timing;
 
 /// <summary>
-/// One coarse wheel for all timeouts of the data plane: a tick of 10 ms, deadlines met within one tick after they are due.
+/// One coarse wheel for all timeouts of the data plane: a tick of 10 ms. Deadlines are never met early, and at most two ticks late: one
+/// for rounding up to a slot, and one until the timer calls.
 /// </summary>
 /// <remarks>
 /// A hashed wheel: an entry lies in the slot of the tick at which the wheel must look at it. Entries due beyond one turn are looked at once
