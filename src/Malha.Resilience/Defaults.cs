@@ -1,0 +1,54 @@
+namespace Malha.Resilience;
+
+/// <summary>Every default of this library, in one place, each with its origin.</summary>
+public static class Defaults
+{
+    // ---- Deadline
+
+    /// <summary>Envoy's route timeout.</summary>
+    public static readonly TimeSpan Timeout = TimeSpan.FromSeconds(15);
+
+    // ---- Retry
+
+    /// <summary>The first and two more: second retries succeed in 3 % of the cases, third ones in 2 % (dotnet/extensions#7686), so a fourth attempt pays for nothing.</summary>
+    public const int RetryAttempts = 3;
+
+    /// <summary>A fat-finger bound; more than this is a loop, not a retry.</summary>
+    public const int RetryAttemptsAtMost = 20;
+
+    /// <summary>Fewest calls for the time spent in AWS's comparison.</summary>
+    public const BackoffKind RetryBackoff = BackoffKind.ExponentialJitter;
+
+    /// <summary>About one round trip within a region and its processing; AWS's SDKs use 50 ms.</summary>
+    public static readonly TimeSpan RetryBase = TimeSpan.FromMilliseconds(50);
+
+    /// <summary>AWS's simulator.</summary>
+    public static readonly TimeSpan RetryMax = TimeSpan.FromSeconds(2);
+
+    /// <summary>A caller that waits longer than this beyond its own back-off is better told to come back itself.</summary>
+    public static readonly TimeSpan RetryAfterAllowance = TimeSpan.FromSeconds(5);
+
+    // ---- Retry budget
+
+    /// <summary>gRPC's retry throttling earns 0.1 per success; three layers then multiply to 1.33 at most.</summary>
+    public const double BudgetRatio = 0.1;
+
+    /// <summary>Finagle grants 10/s; with many gateways in front of one service that is already a load.</summary>
+    public const double BudgetFloorPerSecond = 1;
+
+    /// <summary>Finagle's time to live of a deposit.</summary>
+    public static readonly TimeSpan BudgetWindow = TimeSpan.FromSeconds(10);
+
+    // ---- Throttle
+
+    /// <summary>Google SRE book, "Handling Overload".</summary>
+    public const double ThrottleMultiplier = 2;
+
+    /// <summary>Google SRE book: "over the last two minutes".</summary>
+    public static readonly TimeSpan ThrottleWindow = TimeSpan.FromMinutes(2);
+
+    // ---- Rate limit
+
+    /// <summary>Three limits for each of 100,000 clients: 8 MiB of words.</summary>
+    public const int RateLimitKeysAtMost = 300_000;
+}
