@@ -51,4 +51,39 @@ public static class Defaults
 
     /// <summary>Three limits for each of 100,000 clients: 8 MiB of words.</summary>
     public const int RateLimitKeysAtMost = 300_000;
+
+    // ---- Circuit breaker
+
+    /// <summary>resilience4j's failureRateThreshold.</summary>
+    public const double BreakerFailureRatio = 0.5;
+
+    /// <summary>Envoy's consecutive_5xx.</summary>
+    public const int BreakerConsecutive = 5;
+
+    /// <summary>The same share as for failures: a call that is too slow is as good as failed.</summary>
+    public const double BreakerSlowRatio = 0.5;
+
+    /// <summary>Hystrix' rolling statistical window.</summary>
+    public static readonly TimeSpan BreakerWindow = TimeSpan.FromSeconds(10);
+
+    /// <summary>Hystrix' request volume threshold.</summary>
+    public const int BreakerMinimum = 20;
+
+    /// <summary>Hystrix' sleep window.</summary>
+    public static readonly TimeSpan BreakerOpen = TimeSpan.FromSeconds(5);
+
+    /// <summary>Envoy's max_ejection_time.</summary>
+    public static readonly TimeSpan BreakerOpenMax = TimeSpan.FromSeconds(300);
+
+    /// <summary>Three of five: one unlucky probe neither closes nor opens.</summary>
+    public const int BreakerProbes = 5;
+
+    /// <summary>A bound for the leases, which are searched one by one.</summary>
+    public const int BreakerProbesAtMost = 64;
+
+    /// <summary>As long as the first open time: caches cool in proportion to the pause; a service that warms up more slowly holds the ramp back itself.</summary>
+    public static readonly TimeSpan BreakerRamp = TimeSpan.FromSeconds(5);
+
+    /// <summary>Long enough to look into something, short enough to be forgotten without harm.</summary>
+    public static readonly TimeSpan BreakerManualTimeToLive = TimeSpan.FromMinutes(10);
 }
