@@ -86,4 +86,91 @@ public static class Defaults
 
     /// <summary>Long enough to look into something, short enough to be forgotten without harm.</summary>
     public static readonly TimeSpan BreakerManualTimeToLive = TimeSpan.FromMinutes(10);
+
+    // ---- Concurrency limit
+
+    /// <summary>Netflix' concurrency-limits; a burst of 20 after idleness is served.</summary>
+    public const int LimitInitial = 20;
+
+    /// <summary>A service that gets no call at all can show nothing.</summary>
+    public const int LimitMin = 1;
+
+    /// <summary>Beyond it the connections cost more than the calls; Netflix' default is 1,000.</summary>
+    public const int LimitMax = 4_000;
+
+    // ---- Admission
+
+    /// <summary>"Fail at Scale": the queue empties within 100 ms or stands.</summary>
+    public static readonly TimeSpan AdmissionWait = TimeSpan.FromMilliseconds(100);
+
+    /// <summary>"Fail at Scale": 5 ms.</summary>
+    public static readonly TimeSpan AdmissionStandingWait = TimeSpan.FromMilliseconds(5);
+
+    /// <summary>"Fail at Scale": 100 ms.</summary>
+    public static readonly TimeSpan AdmissionStandingAfter = TimeSpan.FromMilliseconds(100);
+
+    /// <summary>A tenth of a second of 10,000 calls/s.</summary>
+    public const int AdmissionQueue = 1_000;
+
+    /// <summary>Every class is looked at for every seat.</summary>
+    public const int AdmissionClassesAtMost = 16;
+
+    /// <summary>The unit of Retry-After; a service that is full is full for longer than a call takes.</summary>
+    public static readonly TimeSpan AdmissionRetryAfter = TimeSpan.FromSeconds(1);
+
+    // ---- Bulkhead
+
+    /// <summary>Envoy's max_connections.</summary>
+    public const int BulkheadConnections = 1024;
+
+    /// <summary>Envoy's max_pending_requests.</summary>
+    public const int BulkheadPending = 1024;
+
+    // ---- Hedging
+
+    /// <summary>"The Tail at Scale": one more is enough.</summary>
+    public const int HedgingHedges = 1;
+
+    /// <summary>gRPC's limit of hedged attempts is 5 in all.</summary>
+    public const int HedgingHedgesAtMost = 4;
+
+    /// <summary>Below a millisecond the hedge costs more than it saves.</summary>
+    public static readonly TimeSpan HedgingDelayAtLeast = TimeSpan.FromMilliseconds(1);
+
+    // ---- Health
+
+    /// <summary>HAProxy's rise.</summary>
+    public const int HealthRise = 2;
+
+    /// <summary>HAProxy's fall.</summary>
+    public const int HealthFall = 3;
+
+    /// <summary>nginx' health_check interval.</summary>
+    public static readonly TimeSpan HealthEvery = TimeSpan.FromSeconds(5);
+
+    /// <summary>The example of nginx' slow_start.</summary>
+    public static readonly TimeSpan HealthSlowStart = TimeSpan.FromSeconds(30);
+
+    // ---- Outlier detection
+
+    /// <summary>Envoy's interval.</summary>
+    public static readonly TimeSpan OutlierWindow = TimeSpan.FromSeconds(10);
+
+    /// <summary>As for the breaker: fewer calls prove nothing.</summary>
+    public const int OutlierMinimum = 20;
+
+    /// <summary>A difference that a caller would notice.</summary>
+    public const double OutlierGap = 0.2;
+
+    /// <summary>The test is made at every failure, many times a second: at Envoy's 1.9, made every 10 s, chance alone would eject.</summary>
+    public const double OutlierDeviations = 4;
+
+    /// <summary>Envoy's base_ejection_time.</summary>
+    public static readonly TimeSpan OutlierEjection = TimeSpan.FromSeconds(30);
+
+    /// <summary>Envoy's max_ejection_time.</summary>
+    public static readonly TimeSpan OutlierEjectionMax = TimeSpan.FromSeconds(300);
+
+    /// <summary>Envoy's max_ejection_percent.</summary>
+    public const double OutlierEjectedAtMost = 0.1;
 }
