@@ -1,0 +1,59 @@
+namespace Malha.Resilience;
+
+/// <summary>
+/// The waiting calls of one class, after "Fail at Scale" (Facebook, ACM Queue 2015): CoDel's idea for requests. While the queue empties now and then, a call
+/// waits up to 100 ms and the oldest is next; once it has not been empty for 100 ms it stands: calls wait 5 ms and the newest is next, since the oldest are
+/// those whose callers have nearly given up. A queue that only expiry empties still stands: it ends after 100 ms without one. Not synchronized.
+/// </summary>
+internal sealed class WaitQueue
+{
+    private AdmissionWaiter? _oldest;
+    private AdmissionWaiter? _newest;
+    private Moment _drained;
+    private Moment _lastExpiry = new(long.MinValue / 2);
+
+    public int Count { get; private set; }
+
+    public AdmissionWaiter? Oldest => _oldest;
+
+    public void Add(AdmissionWaiter waiter, Moment now)
+    {
+        if (Count == 0)
+            _drained = now;
+        waiter.Linked = true;
+        waiter.Since = now;
+        waiter.Newer = null;
+        waiter.Older = _newest;
+        if (_newest is null)
+            _oldest = waiter;
+        else
+            _newest.Newer = waiter;
+        _newest = waiter;
+        Count++;
+    }
+
+    public bool Stands(AdmissionOptions options, Moment now) =>
+        now - _lastExpiry < options.StandingAfter || (Count > 0 && now - _drained >= options.StandingAfter);
+
+    public TimeSpan Wait(AdmissionOptions options, Moment now) => Stands(options, now) ? options.StandingWait : options.Wait;
+
+    public AdmissionWaiter Next(AdmissionOptions options, Moment now) => Stands(options, now) ? _newest! : _oldest!;
+
+    public void Remove(AdmissionWaiter waiter)
+    {
+        if (waiter.Older is null)
+            _oldest = waiter.Newer;
+        else
+            waiter.Older.Newer = waiter.Newer;
+        if (waiter.Newer is null)
+            _newest = waiter.Older;
+        else
+            waiter.Newer.Older = waiter.Older;
+        waiter.Older = null;
+        waiter.Newer = null;
+        waiter.Linked = false;
+        Count--;
+    }
+
+    public void Expired(Moment now) => _lastExpiry = now;
+}

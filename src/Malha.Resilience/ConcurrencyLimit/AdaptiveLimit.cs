@@ -1,0 +1,393 @@
+namespace Malha.Resilience;
+
+/// <summary>
+/// Finds how many calls a service can work on at once. The core is TCP Vegas as in Netflix' concurrency-limits, on sums instead of single samples: over a
+/// window of calls with N in flight when each began, latencies <c>Σlat</c> and their routes' idle latencies <c>Σbase</c>,
+/// <c>queue = N·(1 − Σbase/Σlat)</c> is, by Little's law, how many of them waited inside the service. With α = 3·max(1, log10 L), β = 2α (both smaller for
+/// L below 9, where three waiting calls would be most of the latency): below α the limit grows, above β it shrinks, by max(1, log10 L) or half the distance
+/// to N − queue + (α+β)/2, whichever is more; growth that goes on without any queue is by quarters.
+/// <para>What Vegas cannot know is whether a latency that rose is a queue or a slower service. It is tried out: for a moment the limit is halved. If the
+/// calls that then begin take as long as before, throughput fell with concurrency and the service is merely slower: that latency is the new base, and the
+/// limit comes back. If they take half as long, it was a queue; the limit is halved again until it is none, and what is left is the base. So the base is
+/// bounded by what less concurrency shows, and cannot creep up under lasting overload. Trials come before a large cut, soon after the start, and then every
+/// 100 latencies, at least 10 s apart; only while the limit is in use.</para>
+/// <para>A window ends when the queue is known to half of α, from the scatter of its own samples: ten calls of a service whose work is always the same, a
+/// hundred where it is exponential.</para>
+/// <para>Regimes: in flight below half the limit: nothing is concluded about the limit, and calls that began with few others teach the base. More than a
+/// tenth of a window dropped and a queue: the limit shrinks by a tenth and nothing is concluded about the base, so that a stall does not teach a wrong one.
+/// Growth ends at five times what was in flight. Not synchronized: its owner holds the lock.</para>
+/// </summary>
+internal sealed class AdaptiveLimit
+{
+    private const int WindowSamplesAtLeast = 10;
+    private const int WindowSamplesUsual = 100;
+    private const int WindowSamplesAtMost = 1_000;
+    private const int TrialSamplesAtMost = 200;
+    private const int TrialLatenciesAtMost = 30;
+    private static readonly TimeSpan TrialAtMost = TimeSpan.FromMilliseconds(100);
+    private const double DroppedMuch = 0.1;
+    private const double LargeCut = 0.75;
+    private const double DropBackoff = 0.9;
+    private const double Growth = 1.25;
+
+    /// <summary>Latency that falls by all but this part of what concurrency fell by was a queue's; a knee in between falls by less.</summary>
+    private const double Remainder = 0.3;
+    private const double BaseWeightAtMost = 2_000;
+
+    /// <summary>How many standard errors make a difference.</summary>
+    private const double Significant = 2.5;
+
+    /// <summary>Latency that rises by less than this part of what concurrency did is no queue.</summary>
+    private const double RisesLittle = 0.35;
+    private const int WindowsBetweenTrials = 4;
+    private const int TrialEveryLatencies = 100;
+    private static readonly TimeSpan TrialEvery = TimeSpan.FromSeconds(10);
+
+    private readonly Window _window = new();
+    private readonly Window _trial = new();
+    private ConcurrencyLimitOptions _options;
+    private double _limit;
+    private double _scale = 1;
+    private double _typical;
+    private bool _grew;
+    private bool _probedUp;
+    private bool _tried;
+
+    /// <summary>How many calls taught the base what it is, and how much their latencies scatter.</summary>
+    private double _baseWeight = 4;
+    private double _scatter = 1;
+    private (double InFlight, double Ratio) _previous;
+    private int _windowsSinceTrial;
+    private Moment _lastTrial;
+
+    /// <summary>The limit before the trial that is under way, and what the last window showed at it; 0: no trial.</summary>
+    private int _trialLimit;
+    private int _trialId;
+    private int _trialSize;
+    private int _trialStarted;
+    private int _trialEnded;
+    private Moment _trialBegan;
+    private (double InFlight, double Ratio, double Error, int Count) _first;
+    private (double InFlight, double Ratio) _before;
+
+    public AdaptiveLimit(ConcurrencyLimitOptions options)
+    {
+        _options = options;
+        _limit = options.Initial;
+    }
+
+    public int Limit => _trialLimit > 0 ? _trialLimit : (int)_limit;
+
+    /// <summary>What an answer takes at present.</summary>
+    public TimeSpan Typical => new((long)_typical);
+
+    /// <summary>Keeps what was found, within the new bounds.</summary>
+    public void Update(ConcurrencyLimitOptions options)
+    {
+        _options = options;
+        _limit = Math.Clamp(_limit, options.Min, options.Max);
+    }
+
+    /// <summary>
+    /// A call begins as the <paramref name="inFlight"/>th: answers by the trial that it belongs to, or 0. A trial looks at the first so many calls that
+    /// begin in it and waits for all of them: those that end first are the quick ones, and would make any service look fast.
+    /// </summary>
+    public int Begin(int inFlight)
+    {
+        if (_trialLimit == 0 || inFlight > _trialLimit || _trialStarted >= _trialSize)
+            return 0;
+        _trialStarted++;
+        return _trialId;
+    }
+
+    /// <summary>A call has ended in a way that says nothing about how long work takes.</summary>
+    public void Void(int trial, Moment now)
+    {
+        if (trial != _trialId || _trialLimit == 0)
+            return;
+        _trialEnded++;
+        if (IsTrialDone(now))
+            ConcludeTrial(now);
+    }
+
+    /// <summary>A call has ended, or is waited for no longer.</summary>
+    public void Sample(TimeSpan latency, RouteBaseline route, in LimitPermit permit, bool dropped, Moment now)
+    {
+        var inFlight = permit.InFlight;
+        var ticks = Math.Max(1, latency.Ticks);
+        if (route.Ticks <= 0)
+            route.Learn(ticks / (_scale * Math.Max(1, _window.LastRatio)));
+        else if (!dropped && inFlight <= Math.Max(1, _limit / 4))
+        {
+            route.Learn(ticks / _scale);
+            _baseWeight = Math.Max(_baseWeight, route.Samples);
+        }
+
+        // A dropped call took at least as long as it was waited for, and one that was given up early took at least the usual time.
+        var idle = route.Ticks * _scale;
+        var taken = dropped ? Math.Max(ticks, idle) : ticks;
+        if (!dropped)
+            _typical += (ticks - _typical) / (_typical <= 0 ? 1 : 16);
+
+        if (_trialLimit > 0)
+        {
+            if (permit.Trial == _trialId)
+            {
+                _trial.Add(taken, idle, inFlight, dropped);
+                _trialEnded++;
+            }
+
+            if (IsTrialDone(now))
+                ConcludeTrial(now);
+            return;
+        }
+
+        _window.Add(taken, idle, inFlight, dropped);
+        if (IsWindowDone())
+            ConcludeWindow(now);
+    }
+
+    private bool IsWindowDone()
+    {
+        if (_window.Count < Math.Clamp((int)_limit, WindowSamplesAtLeast, WindowSamplesUsual))
+            return false;
+        var ratio = Math.Max(1, _window.Ratio);
+        return _window.Count >= WindowSamplesAtMost || _window.MeanInFlight * _window.RatioError / (ratio * ratio) <= Thresholds().Alpha / 2;
+    }
+
+    /// <summary>All have ended; or one hangs and the others must do.</summary>
+    private bool IsTrialDone(Moment now) =>
+        (_trialEnded == _trialSize && _trialStarted == _trialSize) || now - _trialBegan > Longer(Typical * TrialLatenciesAtMost, TrialAtMost);
+
+    private void ConcludeWindow(Moment now)
+    {
+        _windowsSinceTrial++;
+        var (inFlight, ratio, error, count) = (_window.MeanInFlight, _window.Ratio, _window.RatioError, _window.Count);
+        var (most, dropped) = (_window.MostInFlight, _window.DroppedShare);
+        _window.Restart();
+        _scatter = error / ratio * Math.Sqrt(count);
+
+        // Calls that are quicker than idle ones: the base was too high, whatever the load. And concurrency that rose while latency did not: no queue in either.
+        var quicker = ratio < 1 && !IsAsKnown(ratio, error);
+        var rose = inFlight / Math.Max(1, _previous.InFlight) - 1;
+        var flat = _grew && rose > .1 && dropped <= DroppedMuch && ratio / _previous.Ratio - 1 < RisesLittle * rose;
+        _previous = (inFlight, ratio);
+        if (quicker || flat)
+        {
+            Pool(ratio, error, count);
+            _probedUp = false;
+            _previous.Ratio = 1;
+            ratio = quicker || IsAsKnown(ratio, error) ? 1 : ratio;
+        }
+
+        if (most < _limit / 2)
+        {
+            _grew = false;
+            return;
+        }
+
+        Step((inFlight, Math.Max(1, ratio), error, count), most, dropped > DroppedMuch, now);
+    }
+
+    private void Step((double InFlight, double Ratio, double Error, int Count) seen, int most, bool dropped, Moment now)
+    {
+        var (inFlight, ratio, _, _) = seen;
+        var queue = inFlight * (1 - 1 / ratio);
+        var (alpha, beta, step) = Thresholds();
+        var distance = inFlight - queue + (alpha + beta) / 2 - _limit;
+        var saturated = most >= (int)_limit;
+        var uncertain = inFlight * _scatter / Math.Sqrt(_baseWeight);
+        var confirmed = uncertain <= alpha / 2;
+
+        // A queue that may be nothing but a base known badly: half as many more tell it cheaply, by whether latency rises with them.
+        if (!confirmed && !_probedUp && saturated && !dropped && queue >= alpha && queue - Significant * uncertain < beta)
+        {
+            _probedUp = true;
+            _grew = true;
+            Grow(_limit / 2, most);
+            return;
+        }
+
+        if (queue < alpha)
+        {
+            if (saturated)
+                Grow(Math.Max(_grew && queue < alpha / 2 ? _limit * (Growth - 1) : step, distance / 2), most);
+            _grew = saturated;
+        }
+        else
+        {
+            _grew = false;
+            var cut = queue > beta ? Math.Max(step, -distance / 2) : 0;
+            if (dropped)
+                cut = Math.Min(Math.Max(cut, step), _limit * (1 - DropBackoff));
+            else if (queue > beta + alpha && _limit - cut * 2 < _limit * LargeCut && _windowsSinceTrial >= WindowsBetweenTrials)
+            {
+                StartTrial(seen, now);
+                return;
+            }
+
+            _limit = Math.Max(_options.Min, _limit - cut);
+        }
+
+        var due = confirmed ? now - _lastTrial >= Longer(TrialEvery, Typical * TrialEveryLatencies) : _windowsSinceTrial >= WindowsBetweenTrials;
+        if (saturated && due && !dropped && queue >= alpha / 2)
+            StartTrial(seen, now);
+    }
+
+    private void Grow(double by, int most)
+    {
+        var cap = Math.Max(_limit, Math.Max(_options.Initial, 5.0 * most));
+        _limit = Math.Min(Math.Min(_limit + by, cap), _options.Max);
+    }
+
+    private (double Alpha, double Beta, double Step) Thresholds()
+    {
+        var log = Math.Max(1, Math.Log10(_limit));
+        var alpha = Math.Min(3 * log, Math.Max(1, _limit / 3));
+        return (alpha, 2 * alpha, log);
+    }
+
+    private void StartTrial((double InFlight, double Ratio, double Error, int Count) seen, Moment now)
+    {
+        _first = seen;
+        _lastTrial = now;
+        Try(seen.InFlight, seen.Ratio, Math.Min(_limit, seen.InFlight) / 2, now);
+    }
+
+    /// <summary>As many calls as tell the idle latency closely enough, by their scatter so far.</summary>
+    private void Try(double inFlight, double ratio, double limit, Moment now)
+    {
+        _before = (inFlight, ratio);
+        _trialLimit = Math.Max(_options.Min, (int)limit);
+        var root = _scatter * _first.InFlight / (.75 * Thresholds().Alpha);
+        _trialSize = Math.Clamp((int)(root * root), Math.Max(8, Math.Min(TrialSamplesAtMost, _trialLimit)), TrialSamplesAtMost);
+        (_trialStarted, _trialEnded, _trialBegan) = (0, 0, now);
+        _trialId++;
+        _trial.Restart();
+    }
+
+    private void ConcludeTrial(Moment now)
+    {
+        var (inFlight, ratio, error, dropped) = (_trial.MeanInFlight, _trial.Ratio, _trial.RatioError, _trial.DroppedShare);
+        if (dropped <= DroppedMuch && _trial.Count >= Math.Min(8, _trialSize))
+        {
+            // Less by as much as the concurrency: it waited in both. Nothing to learn yet, unless this is what is known to be idle.
+            var change = ratio / _before.Ratio;
+            var uncertain = change * Math.Sqrt(Square(error / ratio) + Square(_first.Error / _first.Ratio));
+            var share = inFlight / _before.InFlight;
+            var waited = change <= share + Remainder * (1 - share) + uncertain && !(_tried && IsAsKnown(ratio, error));
+            if (waited && _trialLimit > Math.Max(1, _options.Min))
+            {
+                Try(inFlight, ratio, _trialLimit / 2.0, now);
+                return;
+            }
+
+            // What was believed before a deep trial was a queue's latency: it must not be averaged with.
+            if (_before.InFlight < _first.InFlight)
+                _baseWeight = 0;
+            Learn(ratio, error, _trial.Count);
+            _tried = true;
+        }
+
+        _trialLimit = 0;
+        _probedUp = false;
+        _lastTrial = now;
+        _windowsSinceTrial = 0;
+        _window.Restart();
+    }
+
+    /// <summary>What the trial showed is idle. If its beginning cannot be told from it, that was idle too, and its calls teach as much.</summary>
+    private void Learn(double ratio, double error, int count)
+    {
+        var both = Math.Sqrt(Square(error) + Square(_first.Error));
+        if (Math.Abs(_first.Ratio - ratio) <= 1.5 * both)
+            (ratio, count) = ((ratio * count + _first.Ratio * _first.Count) / (count + _first.Count), count + _first.Count);
+
+        var idle = Pool(ratio, error, count);
+        var (alpha, beta, _) = Thresholds();
+        var served = _first.InFlight / Math.Max(1, _first.Ratio / idle);
+        _limit = Math.Clamp(served + (alpha + beta) / 2, _options.Min, Math.Max(_limit, _options.Min));
+    }
+
+    /// <summary>Whether a ratio differs from the base by no more than what is uncertain about both.</summary>
+    private bool IsAsKnown(double ratio, double error) =>
+        _baseWeight > 0 && Math.Abs(ratio - 1) <= Significant * Math.Sqrt(Square(error) + Square(_scatter) / _baseWeight);
+
+    /// <summary>Idle calls teach the base: they are weighed against what taught it before, or replace it if they contradict it. Answers by how much it moved.</summary>
+    private double Pool(double ratio, double error, int count)
+    {
+        var known = IsAsKnown(ratio, error);
+        var by = known ? (_baseWeight + count * ratio) / (_baseWeight + count) : ratio;
+        _baseWeight = Math.Min(BaseWeightAtMost, known ? _baseWeight + count : count);
+        Rescale(by);
+        return by;
+    }
+
+    private void Rescale(double ratio)
+    {
+        _scale = Math.Clamp(_scale * ratio, 1e-6, 1e6);
+        _window.Rescaled(ratio);
+    }
+
+    private static double Square(double value) => value * value;
+
+    private static TimeSpan Longer(TimeSpan left, TimeSpan right) => left > right ? left : right;
+
+    /// <summary>Sums over the calls of one window.</summary>
+    private sealed class Window
+    {
+        private double _taken;
+        private double _idle;
+        private double _takenTaken;
+        private double _takenIdle;
+        private double _idleIdle;
+        private double _inFlight;
+        private int _dropped;
+
+        public int Count { get; private set; }
+
+        public int MostInFlight { get; private set; }
+
+        /// <summary>Of the last window that was concluded.</summary>
+        public double LastRatio { get; private set; }
+
+        public double Ratio => _idle <= 0 ? 1 : _taken / _idle;
+
+        /// <summary>Standard error of <see cref="Ratio"/>, a ratio of sums, from the scatter of the samples around it.</summary>
+        public double RatioError
+        {
+            get
+            {
+                var ratio = Ratio;
+                var scatter = _takenTaken - 2 * ratio * _takenIdle + ratio * ratio * _idleIdle;
+                return _idle <= 0 ? 1 : Math.Sqrt(Math.Max(0, scatter)) / _idle;
+            }
+        }
+
+        public double MeanInFlight => _inFlight / Math.Max(1, Count);
+
+        public double DroppedShare => _dropped / (double)Math.Max(1, Count);
+
+        public void Add(double taken, double idle, int inFlight, bool dropped)
+        {
+            Count++;
+            _taken += taken;
+            _idle += idle;
+            _takenTaken += taken * taken;
+            _takenIdle += taken * idle;
+            _idleIdle += idle * idle;
+            _inFlight += inFlight;
+            _dropped += dropped ? 1 : 0;
+            MostInFlight = Math.Max(MostInFlight, inFlight);
+        }
+
+        public void Rescaled(double ratio) => LastRatio = Math.Max(1, LastRatio / ratio);
+
+        public void Restart()
+        {
+            LastRatio = Count > 0 ? Ratio : LastRatio;
+            (Count, MostInFlight, _dropped) = (0, 0, 0);
+            (_taken, _idle, _takenTaken, _takenIdle, _idleIdle, _inFlight) = (0, 0, 0, 0, 0, 0);
+        }
+    }
+}
