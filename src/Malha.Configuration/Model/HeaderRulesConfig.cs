@@ -5,11 +5,14 @@ namespace Malha.Configuration;
 /// <summary>What a route changes in the header fields of requests and responses.</summary>
 public sealed record HeaderRulesConfig : ConfigItem
 {
+    /// <summary>No changes.</summary>
+    public static HeaderRulesConfig None { get; } = new();
+
     /// <summary>Applied to the request that goes to the service.</summary>
-    public HeaderEditConfig Request { get; init; } = new();
+    public HeaderEditConfig Request { get; init; } = HeaderEditConfig.None;
 
     /// <summary>Applied to the response that goes to the client.</summary>
-    public HeaderEditConfig Response { get; init; } = new();
+    public HeaderEditConfig Response { get; init; } = HeaderEditConfig.None;
 
     public bool IsEmpty => Request.IsEmpty && Response.IsEmpty;
 }
@@ -17,6 +20,9 @@ public sealed record HeaderRulesConfig : ConfigItem
 /// <summary>Changes to one set of header fields, made in this order: remove, set, add.</summary>
 public sealed record HeaderEditConfig : ConfigItem
 {
+    /// <summary>No changes.</summary>
+    public static HeaderEditConfig None { get; } = new();
+
     /// <summary>Fields that are appended to what is there.</summary>
     public ConfigList<HeaderConfig> Add { get; init; } = [];
 

@@ -6,7 +6,7 @@ public sealed record RouteConfig : ConfigItem
     /// <summary>A name for logs and metrics; null when the file gives none.</summary>
     public string? Name { get; init; }
 
-    public RouteMatchConfig Match { get; init; } = new();
+    public RouteMatchConfig Match { get; init; } = RouteMatchConfig.Everything;
 
     /// <summary>The name of the service that the request goes to.</summary>
     public string? Service { get; init; }
@@ -15,7 +15,7 @@ public sealed record RouteConfig : ConfigItem
 
     public FixedAnswerConfig? Respond { get; init; }
 
-    public HeaderRulesConfig Headers { get; init; } = new();
+    public HeaderRulesConfig Headers { get; init; } = HeaderRulesConfig.None;
 
     /// <summary>Instead of the service's timeout; null: the service's.</summary>
     public TimeSpan? Timeout { get; init; }

@@ -3,6 +3,9 @@ namespace Malha.Configuration;
 /// <summary>Which requests a route takes: all that is given here must hold.</summary>
 public sealed record RouteMatchConfig : ConfigItem
 {
+    /// <summary>Every request.</summary>
+    public static RouteMatchConfig Everything { get; } = new();
+
     /// <summary>A host in lower case, or <c>*.example.org</c> for everything under it (not itself); null: any host.</summary>
     public string? Host { get; init; }
 

@@ -13,16 +13,17 @@ internal sealed class Suggestion
 
     public string? Nearest(string written, IEnumerable<string> known)
     {
-        var longest = written.Length;
-        if (longest is 0 or > 64)
+        if (written.Length is 0 or > 64 || _spent > Budget)
             return null;
 
         // One slip in a short word, two in a longer one, three in a long one.
-        var limit = longest <= 4 ? 1 : longest <= 8 ? 2 : 3;
+        var limit = written.Length <= 4 ? 1 : written.Length <= 8 ? 2 : 3;
         string? nearest = null;
         foreach (var name in known)
         {
-            if (Math.Abs(name.Length - written.Length) > limit || _spent > Budget)
+            // A name of another length costs a comparison too.
+            _spent++;
+            if (Math.Abs(name.Length - written.Length) > limit)
                 continue;
             _spent += (long)name.Length * written.Length;
             var distance = string.Equals(name, written, StringComparison.OrdinalIgnoreCase) ? 0 : Distance(written, name);

@@ -98,7 +98,9 @@ public static class MalhaSchema
     private static string Describe(KeyInfo key)
     {
         var without = key.Default is null ? key.Origin is null ? "" : $" Without it: {key.Origin}." : $" Default: {key.Default} ({key.Origin}).";
-        return $"{key.Summary} Allowed: {key.Shape.Allowed}.{without}";
+        // What a map holds, its own keys say.
+        var allowed = key.Shape is SectionInfo or MapInfo ? "" : $" Allowed: {key.Shape.Allowed}.";
+        return key.Summary + allowed + without;
     }
 
     private static object? Default(KeyInfo key) => (key.Default, key.Shape) switch

@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Runtime.InteropServices;
 using System.Text;
 using Malha.Configuration.Reading;
 
@@ -26,8 +27,10 @@ internal sealed class RouteCoverage(ErrorList errors)
         var owners = new List<RouteConfig>();
         foreach (var method in methods)
         {
-            if (!_taken.TryAdd($"{method} {condition}", route))
-                owners.Add(_taken[$"{method} {condition}"]);
+            ref var owner = ref CollectionsMarshal.GetValueRefOrAddDefault(_taken, $"{method} {condition}", out var isTaken);
+            owner ??= route;
+            if (isTaken)
+                owners.Add(owner);
         }
 
         if (owners.Count < methods.Count)

@@ -27,10 +27,10 @@ internal static class RouteRules
 
     private static void CheckAction(RouteConfig route, MalhaConfig config, ErrorList errors, Suggestion suggestion)
     {
-        string[] actions = [.. Actions.Where(route.Source.Says)];
+        var actions = Array.FindAll(Actions, route.Source.Says);
         if (actions.Length == 0)
             errors.Add(route.Source, "what happens to the request is missing", allowed: "one of service, redirect and respond");
-        foreach (var action in actions.Skip(1))
+        foreach (var action in actions.AsSpan(Math.Min(1, actions.Length)))
             errors.Add(route.Source.Of(action), $"{actions[0]} already says what happens to the request", allowed: "one of service, redirect and respond");
 
         if (route.Service is { } name)

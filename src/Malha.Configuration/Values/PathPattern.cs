@@ -103,11 +103,11 @@ public readonly record struct PathSegment(PathSegmentKind Kind, string Text)
         if (text.AsSpan().IndexOfAny("{}*") >= 0)
             return "{name} and * stand for a whole segment";
         if (text is "." or "..")
-            return "a path has no segment . or ..";
+            return "\".\" and \"..\" are no segments of a path";
         if (!PathText.TryNormalize(text, out var literal, out var problem))
             return problem;
         if (literal is "." or "..")
-            return "a path has no segment . or ..";
+            return "\".\" and \"..\" are no segments of a path";
 
         segments.Add(new PathSegment(PathSegmentKind.Literal, literal));
         return null;

@@ -81,13 +81,12 @@ public sealed record RedirectTarget
     /// </summary>
     private static string? CheckStart(string text)
     {
-        const string forms = "a redirect goes to http://…, https://… or /…";
         if (text.StartsWith('/'))
             return text.Length > 1 && text[1] is '/' or '{' ? "after the first / of a redirect comes neither / nor a placeholder" : null;
 
         var scheme = text.StartsWith("https://", StringComparison.Ordinal) ? 8 : text.StartsWith("http://", StringComparison.Ordinal) ? 7 : 0;
         if (scheme == 0)
-            return forms;
+            return "a redirect begins with http://, https:// or /";
 
         var rest = text[scheme..];
         var host = rest.StartsWith("{host}", StringComparison.Ordinal) ? "{host}".Length : 0;

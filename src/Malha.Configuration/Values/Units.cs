@@ -120,12 +120,27 @@ public static class Units
         var (name, factor) = Array.Find(units, known => known.Name == unit);
         if (name is null)
         {
-            var near = Array.Find(units, known => known.Name.Equals(unit, StringComparison.OrdinalIgnoreCase)).Name;
+            var near = Nearest(unit, units);
             return $"{Printable.Quote(text)}: {Printable.Quote(unit)} is no unit of a {what}" + (near is null ? "" : $"; write {Number(number)}{near}");
         }
 
         value = number * factor;
         return null;
+    }
+
+    /// <summary>The unit that was meant by one in the wrong case (<c>mib</c>) or written out (<c>min</c>, <c>seconds</c>), or null.</summary>
+    private static string? Nearest(string unit, (string Name, decimal Factor)[] units)
+    {
+        string? nearest = null;
+        foreach (var (name, _) in units)
+        {
+            if (name.Equals(unit, StringComparison.OrdinalIgnoreCase))
+                return name;
+            if (unit.All(char.IsAsciiLetter) && unit.StartsWith(name, StringComparison.OrdinalIgnoreCase) && name.Length > (nearest?.Length ?? 0))
+                nearest = name;
+        }
+
+        return nearest;
     }
 
     /// <summary>Splits digits (with a fraction or not, 15 in all) from the unit behind them.</summary>

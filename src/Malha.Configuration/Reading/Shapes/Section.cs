@@ -51,10 +51,10 @@ internal sealed class Section<T>(string what, Func<string, T> create) : Shape<T>
     {
         if (node is not YamlMap map)
         {
-            // The name is known all the same: whoever refers to it need not complain as well.
+            // What has a name is known by it all the same: whoever refers to it need not complain as well.
             context.WrongKind(node, path, what);
-            value = (T)create(path.Name ?? "").At(new SourceSpan(context.File, path.Line, path.Column, path.Text, [], broken: true));
-            return true;
+            value = path.Name is null ? null : (T)create(path.Name).At(new SourceSpan(context.File, path.Line, path.Column, path.Text, [], broken: true));
+            return value is not null;
         }
 
         var text = path.Text;
@@ -92,7 +92,8 @@ internal sealed class Section<T>(string what, Func<string, T> create) : Shape<T>
         if (_exactlyOne && count != 1)
             context.Error(node, path, "exactly one key is expected here", allowed: what);
 
-        Array.Resize(ref places, count);
+        if (count < places.Length)
+            Array.Resize(ref places, count);
         var broken = context.Errors.Count > errors;
         value = (T)item.At(new SourceSpan(context.File, path.Line, path.Column, text, places, broken));
         return true;

@@ -1,0 +1,223 @@
+using System.Text.Json;
+using System.Text.Json.Nodes;
+using Malha.Configuration;
+using Malha.Configuration.Reading;
+using Malha.Configuration.Reading.Sections;
+using Malha.Configuration.Reading.Shapes;
+using Malha.Configuration.Reading.Yaml;
+using NJsonSchema;
+
+namespace Malha.Tests.Configuration;
+
+public sealed class MalhaSchemaTests
+{
+    private const string Service = "services: { a: { endpoints: [127.0.0.1:7001], %% } }";
+    private const string Route = "services: { a: { endpoints: [127.0.0.1:7001] } }\nroutes: [{ service: a, %% }]";
+
+    /// <summary>A value for every key of every section. A key that is missing here fails a test below.</summary>
+    public static TheoryData<string, string> Samples => new()
+    {
+        { "listeners.NAME.address", "listeners: { a: { address: \"[::1]:8080\" } }" },
+        { "listeners.NAME.trustedProxies", Listener("trustedProxies: [10.0.0.0/8, \"fd00::/8\", 192.0.2.1]") },
+        { "listeners.NAME.maxConnections", Listener("maxConnections: 5") },
+        { "listeners.NAME.headerTimeout", Listener("headerTimeout: 1.5s") },
+        { "listeners.NAME.idleTimeout", Listener("idleTimeout: 1m") },
+        { "listeners.NAME.bodyTimeout", Listener("bodyTimeout: 250ms") },
+        { "listeners.NAME.minBodyRate", Listener("minBodyRate: off") },
+        { "listeners.NAME.minBodyRate", Listener("minBodyRate: 1KiB/s") },
+        { "listeners.NAME.maxHeaderSize", Listener("maxHeaderSize: 16KiB") },
+        { "listeners.NAME.maxHeaders", Listener("maxHeaders: 10") },
+        { "admin", Yaml.Edge + "admin: {}" },
+        { "admin.address", Yaml.Edge + "admin: { address: localhost:9700 }" },
+        { "admin.token", Yaml.Edge + "admin: { token: env:MALHA_TOKEN }" },
+        { "admin.allowedHosts", Yaml.Edge + "admin: { allowedHosts: [a.example, \"[::1]\"] }" },
+        { "services", Yaml.Edge + "services: {}" },
+        { "services.NAME.endpoints", Yaml.Edge + "services: { a: { endpoints: [https://a.example] } }" },
+        { "services.NAME.endpoints.url", Yaml.Edge + "services: { a: { endpoints: [{ url: \"a:80\" }] } }" },
+        { "services.NAME.endpoints.weight", Yaml.Edge + "services: { a: { endpoints: [{ url: http://a, weight: 2 }] } }" },
+        { "services.NAME.balance", In(Service, "balance: round-robin") },
+        { "services.NAME.timeout", In(Service, "timeout: 2s") },
+        { "services.NAME.attemptTimeout", In(Service, "attemptTimeout: 2s") },
+        { "services.NAME.connectTimeout", In(Service, "connectTimeout: 2s") },
+        { "services.NAME.idleTimeout", In(Service, "idleTimeout: 2s") },
+        { "services.NAME.maxConnections", In(Service, "maxConnections: 1") },
+        { "services.NAME.maxPending", In(Service, "maxPending: 0") },
+        { "services.NAME.maxBody", In(Service, "maxBody: off") },
+        { "services.NAME.maxDuration", In(Service, "maxDuration: 1h") },
+        { "services.NAME.maxStreams", In(Service, "maxStreams: 3") },
+        { "services.NAME.tls", Tls("") },
+        { "services.NAME.tls.ca", Tls("ca: file:cert.pem") },
+        { "services.NAME.tls.certificate", Tls("certificate: file:cert.pem, key: file:key.pem") },
+        { "services.NAME.tls.key", Tls("certificate: file:cert.pem, key: file:key.pem") },
+        { "services.NAME.tls.serverName", Tls("serverName: a.example") },
+        { "services.NAME.tls.verify", Tls("verify: false") },
+        { "routes", Yaml.Edge + "routes: []" },
+        { "routes.name", In(Route, "name: r1") },
+        { "routes.match", In(Route, "match: {}") },
+        { "routes.match.host", In(Route, "match: { host: \"*.example\" }") },
+        { "routes.match.path", In(Route, "match: { path: \"/a/{b}/**\" }") },
+        { "routes.match.methods", In(Route, "match: { methods: [GET] }") },
+        { "routes.match.headers", In(Route, "match: { headers: { A: 1, B: true, C: c } }") },
+        { "routes.match.headers.exact", In(Route, "match: { headers: { A: { exact: a } } }") },
+        { "routes.match.headers.prefix", In(Route, "match: { headers: { A: { prefix: a } } }") },
+        { "routes.match.headers.present", In(Route, "match: { headers: { A: { present: true } } }") },
+        { "routes.match.query", In(Route, "match: { query: { A: a } }") },
+        { "routes.match.query.exact", In(Route, "match: { query: { A: { exact: 1 } } }") },
+        { "routes.match.query.prefix", In(Route, "match: { query: { A: { prefix: a } } }") },
+        { "routes.match.query.present", In(Route, "match: { query: { A: { present: false } } }") },
+        { "routes.service", In(Route, "") },
+        { "routes.redirect.to", Yaml.Edge + "routes: [{ redirect: { to: \"/new{path}\" } }]" },
+        { "routes.redirect.status", Yaml.Edge + "routes: [{ redirect: { to: /, status: 301 } }]" },
+        { "routes.respond", Yaml.Edge + "routes: [{ respond: {} }]" },
+        { "routes.respond.status", Yaml.Edge + "routes: [{ respond: { status: 404 } }]" },
+        { "routes.respond.body", Yaml.Edge + "routes: [{ respond: { body: x } }]" },
+        { "routes.respond.contentType", Yaml.Edge + "routes: [{ respond: { contentType: text/html } }]" },
+        { "routes.respond.headers", Yaml.Edge + "routes: [{ respond: { headers: { A: 1, B: [x, y] } } }]" },
+        { "routes.headers", In(Route, "headers: {}") },
+        { "routes.headers.request.add", In(Route, "headers: { request: { add: { A: a } } }") },
+        { "routes.headers.request.set", In(Route, "headers: { request: { set: { Host: a.example:80 } } }") },
+        { "routes.headers.request.remove", In(Route, "headers: { request: { remove: [A] } }") },
+        { "routes.headers.response.add", In(Route, "headers: { response: { add: { A: [a, b] } } }") },
+        { "routes.headers.response.set", In(Route, "headers: { response: { set: { A: env:MALHA_TOKEN } } }") },
+        { "routes.headers.response.remove", In(Route, "headers: { response: { remove: [A] } }") },
+        { "routes.timeout", In(Route, "timeout: 1s") },
+        { "routes.attemptTimeout", In(Route, "attemptTimeout: 1s") },
+        { "routes.bufferRequests", In(Route, "bufferRequests: 64KiB") },
+        { "accessLog", Yaml.Edge + "accessLog: {}" },
+        { "accessLog.format", Yaml.Edge + "accessLog: { format: text }" },
+        { "accessLog.sample", Yaml.Edge + "accessLog: { sample: 0.1% }" },
+    };
+
+    /// <summary>What both must refuse.</summary>
+    public static TheoryData<string> Bad =>
+    [
+        "services: {}",
+        "listeners: {}",
+        "listeners: []",
+        "listeners: { a: {} }",
+        "listeners: { \"a b\": { address: 127.0.0.1:0 } }",
+        Yaml.Edge + "surprise: 1",
+        Yaml.Edge + "clients: {}",
+        Listener("tls: {}"),
+        Listener("maxHeaders: \"10\""),
+        Listener("maxHeaders: 0"),
+        Listener("maxHeaders: 1.5"),
+        Listener("headerTimeout: 5"),
+        Listener("headerTimeout: 5min"),
+        Listener("maxHeaderSize: 5kb"),
+        Listener("minBodyRate: 240B"),
+        Listener("trustedProxies: 10.0.0.0/8"),
+        Listener("trustedProxies: [example.org]"),
+        Yaml.Edge + "admin: { token: hunter2 }",
+        Yaml.Edge + "admin: { token: 1 }",
+        Yaml.Edge + "admin: []",
+        Yaml.Edge + "services: { a: { endpoints: [] } }",
+        Yaml.Edge + "services: { a: { endpoints: [ftp://x] } }",
+        Yaml.Edge + "services: { a: { endpoints: [http://x/path] } }",
+        Yaml.Edge + "services: { a: { endpoints: [{ weight: 1 }] } }",
+        In(Service, "balance: fastest"),
+        In(Service, "maxBody: none"),
+        In(Service, "breaker: {}"),
+        Tls("verify: \"false\""),
+        Tls("ca: cert.pem"),
+        In(Route, "match: { path: a }"),
+        In(Route, "match: { host: \"a:80\" }"),
+        In(Route, "match: { methods: [] }"),
+        In(Route, "match: { methods: [\"G T\"] }"),
+        In(Route, "match: { headers: { A: { exact: a, prefix: b } } }"),
+        In(Route, "match: { headers: { A: {} } }"),
+        In(Route, "match: { headers: { A: { regex: a } } }"),
+        In(Route, "match: { headers: { A: [] } }"),
+        In(Route, "headers: { request: { set: { \"A B\": x } } }"),
+        In(Route, "headers: { request: { remove: A } }"),
+        In(Route, "defer: {}"),
+        Yaml.Edge + "routes: [{ redirect: {} }]",
+        Yaml.Edge + "routes: [{ redirect: { to: x } }]",
+        Yaml.Edge + "routes: [{ redirect: { to: /, status: 305 } }]",
+        Yaml.Edge + "routes: [{ respond: { status: 100 } }]",
+        Yaml.Edge + "routes: [{ respond: { contentType: html } }]",
+        Yaml.Edge + "accessLog: { format: xml }",
+        Yaml.Edge + "accessLog: { sample: 50 }",
+    ];
+
+    [Theory]
+    [MemberData(nameof(Samples))]
+    public async Task A_good_value_pleases_reader_and_schema(string path, string text)
+    {
+        using var directory = new TemporaryDirectory();
+        var (certificate, key) = TestCertificate.Make("test");
+        directory.Write("cert.pem", certificate);
+        directory.Write("key.pem", key);
+        Yaml.Good(text, directory.Path);
+        Assert.True(await IsValidAsync(text), path);
+    }
+
+    [Theory]
+    [MemberData(nameof(Bad))]
+    public async Task A_bad_value_pleases_neither(string text)
+    {
+        Assert.False(Yaml.Read(text).IsGood, "the reader accepts it");
+        Assert.False(await IsValidAsync(text), "the schema accepts it");
+    }
+
+    [Fact]
+    public void There_is_a_sample_of_every_key()
+    {
+        var sampled = Samples.Select(row => row.Data.Item1).ToHashSet();
+        var leaves = Keys("", FileSection.Section.Describe()).ToArray();
+        Assert.All(leaves, leaf => Assert.Contains(sampled, sample => sample == leaf || sample.StartsWith(leaf + ".", StringComparison.Ordinal)));
+        Assert.Empty(sampled.Except(leaves));
+    }
+
+    [Fact]
+    public void Every_key_says_in_the_schema_what_it_means()
+    {
+        using var schema = JsonDocument.Parse(MalhaSchema.ToJson());
+        var timeout = schema.RootElement.GetProperty("properties").GetProperty("services").GetProperty("patternProperties")
+            .EnumerateObject().Single().Value.GetProperty("properties").GetProperty("timeout");
+        Assert.StartsWith("From a request's arrival to the final response head", timeout.GetProperty("description").GetString(), StringComparison.Ordinal);
+        Assert.Equal("15s", timeout.GetProperty("default").GetString());
+    }
+
+    /// <summary>Paths of all keys; NAME stands for the keys of a map that the operator chooses, except where they are header or parameter names.</summary>
+    private static IEnumerable<string> Keys(string path, ShapeInfo info) => info switch
+    {
+        SectionInfo section => section.Keys.SelectMany(key =>
+        {
+            var at = path.Length == 0 ? key.Name : $"{path}.{key.Name}";
+            return Keys(at, key.Shape).Prepend(at);
+        }),
+        MapInfo map => Keys(path is "listeners" or "services" ? path + ".NAME" : path, map.Value),
+        ListInfo list => Keys(path, list.Item),
+        EitherInfo either => either.Shapes.SelectMany(shape => Keys(path, shape)),
+        _ => [],
+    };
+
+    private static async Task<bool> IsValidAsync(string text)
+    {
+        var errors = new ErrorList("test");
+        var json = ToJson(YamlTreeReader.Read(text, errors)!);
+        var schema = await JsonSchema.FromJsonAsync(MalhaSchema.ToJson(), TestContext.Current.CancellationToken);
+        return schema.Validate(json?.ToJsonString() ?? "null").Count == 0;
+    }
+
+    /// <summary>As an editor sees it: YAML 1.2's core schema decides which plain text is a number, a truth value or nothing.</summary>
+    private static JsonNode? ToJson(YamlNode node) => node switch
+    {
+        YamlMap map => new JsonObject(map.Entries.Select(entry => new KeyValuePair<string, JsonNode?>(entry.Key.Value, ToJson(entry.Value)))),
+        YamlList list => new JsonArray([.. list.Items.Select(ToJson)]),
+        YamlText { IsNull: true } => null,
+        YamlText { IsPlain: true, Value: "true" } => true,
+        YamlText { IsPlain: true, Value: "false" } => false,
+        YamlText { IsPlain: true } text when long.TryParse(text.Value, out var whole) => whole,
+        YamlText { IsPlain: true } text when double.TryParse(text.Value, System.Globalization.CultureInfo.InvariantCulture, out var number) => number,
+        YamlText text => text.Value,
+        _ => throw new InvalidOperationException(),
+    };
+
+    private static string Listener(string key) => $"listeners: {{ a: {{ address: 127.0.0.1:0, {key} }} }}";
+
+    private static string Tls(string keys) => Yaml.Edge + $"services: {{ a: {{ endpoints: [https://a.example], tls: {{ {keys} }} }} }}";
+
+    private static string In(string frame, string keys) => Yaml.Edge + frame.Replace("%%", keys, StringComparison.Ordinal);
+}
