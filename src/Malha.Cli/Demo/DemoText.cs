@@ -32,7 +32,7 @@ internal static class DemoText
                  curl -X POST {{payments}}/switch/ok
 
             2. Ask what a request would meet, without sending it:
-                 ./malha explain POST {{site.Gateway}}/pay --admin {{site.Admin}}
+                 ./malha explain POST {{site.Gateway}}/pay --file {{configuration}}
 
             3. Break the configuration. The gateway refuses it, says where, and goes on with the last good one:
                  sed -i.good 's/timeout: 2s/timeout: 2 parsecs/' {{configuration}}

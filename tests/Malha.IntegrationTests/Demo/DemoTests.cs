@@ -82,12 +82,22 @@ public sealed class DemoTests(DemoTests.Fixture fixture) : IClassFixture<DemoTes
         await _demo.WaitForLogAsync("gateway", "reloaded", Cancellation);
     }
 
+    [Fact]
+    public async Task Explain_names_the_service_that_a_payment_would_go_to() =>
+        Assert.Contains("payments", await _demo.TryLineAsync("./malha explain", 0, 0, Cancellation), StringComparison.Ordinal);
+
     /// <summary>One demo for all tests of the class; none of them leaves it other than it was.</summary>
     public sealed class Fixture : IAsyncLifetime
     {
         internal RunningDemo Demo { get; private set; } = null!;
 
-        public async ValueTask InitializeAsync() => Demo = await RunningDemo.StartAsync(Cancellation);
+        public async ValueTask InitializeAsync()
+        {
+            Demo = await RunningDemo.StartAsync(Cancellation);
+            // On a busy machine the first call to each service, compiled as it runs, can exceed the gateway's timeout for it.
+            await Demo.UntilAnswersAsync(() => new HttpRequestMessage(HttpMethod.Post, "/orders") { Content = JsonContent.Create(new { sku = "net" }) }, Cancellation);
+            await Demo.UntilAnswersAsync(() => new HttpRequestMessage(HttpMethod.Get, "/"), Cancellation);
+        }
 
         public ValueTask DisposeAsync() => Demo.DisposeAsync();
     }

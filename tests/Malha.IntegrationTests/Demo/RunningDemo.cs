@@ -92,6 +92,20 @@ internal sealed class RunningDemo : IAsyncDisposable
         return said;
     }
 
+    /// <summary>Sends the request through the gateway until it is answered with success.</summary>
+    public async Task UntilAnswersAsync(Func<HttpRequestMessage> request, CancellationToken cancellation)
+    {
+        using var client = new HttpClient { BaseAddress = new Uri(Gateway) };
+        await UntilAsync(
+            async () =>
+            {
+                using var message = request();
+                using var answer = await client.SendAsync(message, cancellation);
+                return answer.IsSuccessStatusCode;
+            },
+            cancellation);
+    }
+
     /// <summary>Waits until the log of one of the demo's processes contains the text.</summary>
     public async Task WaitForLogAsync(string process, string text, CancellationToken cancellation)
     {
@@ -106,12 +120,14 @@ internal sealed class RunningDemo : IAsyncDisposable
         _process.Dispose();
     }
 
-    private static async Task UntilAsync(Func<bool> condition, CancellationToken cancellation)
+    private static Task UntilAsync(Func<bool> condition, CancellationToken cancellation) => UntilAsync(() => Task.FromResult(condition()), cancellation);
+
+    private static async Task UntilAsync(Func<Task<bool>> condition, CancellationToken cancellation)
     {
         using var timer = new PeriodicTimer(TimeSpan.FromMilliseconds(20));
         using var patience = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
-        patience.CancelAfter(TimeSpan.FromSeconds(20));
-        while (!condition())
+        patience.CancelAfter(TimeSpan.FromSeconds(60));
+        while (!await condition())
             await timer.WaitForNextTickAsync(patience.Token);
     }
 
