@@ -1,20 +1,17 @@
 using Malha.Samples.Shop;
 
-// shop ROLE [--port N] [--exit-with-stdin]: one program, five services, one of them per process.
+// One program, five services, one of them per process.
 if (ShopService.Read(args) is not { } service)
 {
-    Console.Error.WriteLine("usage: shop web|orders|payments|inventory|notify [--port N] [--exit-with-stdin]");
+    Console.Error.WriteLine("usage: shop web|orders|payments|inventory|notify [--port N] [--or-any-port] [--exit-with-stdin]");
     return 2;
 }
 
-var app = service.Build();
-switch (service.Role)
+return await service.Run(service.Role switch
 {
-    case "web": Web.Map(app); break;
-    case "orders": Orders.Map(app); break;
-    case "payments": Payments.Map(app); break;
-    case "inventory": Inventory.Map(app); break;
-    case "notify": Notify.Map(app); break;
-}
-
-return await service.Run(app);
+    "web" => Web.Map,
+    "orders" => Orders.Map,
+    "payments" => Payments.Map,
+    "inventory" => Inventory.Map,
+    _ => Notify.Map,
+});

@@ -7,9 +7,6 @@ namespace Malha.Cli.Commands;
 /// <summary><c>malha demo</c>: the sample shop, the gateway before it and a gentle load, until Ctrl-C.</summary>
 internal static class DemoCommand
 {
-    /// <summary>Exit code when something that the demo needs is not to be had: a port, the samples, a program that starts.</summary>
-    private const int CannotReach = 3;
-
     public static Command Build()
     {
         var port = new Option<int>("--port") { Description = "The gateway's port", DefaultValueFactory = _ => DemoSite.DefaultGatewayPort };
@@ -49,7 +46,7 @@ internal static class DemoCommand
             problem = null; // stopped before everything was up
         }
 
-        return problem is null ? 0 : Fail(problem);
+        return problem is null ? Usage.Done : Fail(problem);
     }
 
     private static PosixSignalRegistration StopOn(PosixSignal signal, CancellationTokenSource stopping) =>
@@ -62,6 +59,6 @@ internal static class DemoCommand
     private static int Fail(string? problem)
     {
         Console.Error.WriteLine($"malha: {problem}");
-        return CannotReach;
+        return Usage.CannotReach;
     }
 }

@@ -1,4 +1,6 @@
 using System.Diagnostics;
+using System.Globalization;
+using System.Text.RegularExpressions;
 
 namespace Malha.Cli.Demo;
 
@@ -6,12 +8,13 @@ namespace Malha.Cli.Demo;
 /// A program that the demo started. Its standard input is a pipe from us: it ends when the pipe does, and so also when we are killed. What it
 /// prints goes to its log.
 /// </summary>
-internal sealed class DemoProcess : IAsyncDisposable
+internal sealed partial class DemoProcess : IAsyncDisposable
 {
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(10);
 
     private readonly Process _process;
     private readonly StreamWriter _log;
+    private readonly TaskCompletionSource<int?> _port = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly Task _exited;
     private readonly TimeProvider _time;
 
@@ -27,6 +30,9 @@ internal sealed class DemoProcess : IAsyncDisposable
     public string Name { get; }
 
     public Task Exited => _exited;
+
+    /// <summary>The port that the program says it listens on ("web listens on http://127.0.0.1:7101"); null when it has ended without a word.</summary>
+    public Task<int?> Port => _port.Task;
 
     /// <summary>Valid once <see cref="Exited"/> has completed.</summary>
     public int ExitCode => _process.ExitCode;
@@ -74,6 +80,7 @@ internal sealed class DemoProcess : IAsyncDisposable
     {
         await Task.WhenAll(CopyAsync(_process.StandardOutput), CopyAsync(_process.StandardError));
         await _process.WaitForExitAsync();
+        _port.TrySetResult(null);
     }
 
     private async Task CopyAsync(StreamReader from)
@@ -82,6 +89,11 @@ internal sealed class DemoProcess : IAsyncDisposable
         {
             lock (_log)
                 _log.WriteLine(line);
+            if (ListensOn().Match(line) is { Success: true } match)
+                _port.TrySetResult(int.Parse(match.Groups[1].ValueSpan, CultureInfo.InvariantCulture));
         }
     }
+
+    [GeneratedRegex(@" listens on http://127\.0\.0\.1:(\d+)$")]
+    private static partial Regex ListensOn();
 }

@@ -9,40 +9,33 @@ internal sealed class DemoRun(DemoSite site, TimeProvider time, TextWriter outpu
     private static readonly TimeSpan StartPatience = TimeSpan.FromSeconds(60);
     private static readonly TimeSpan PollEvery = TimeSpan.FromMilliseconds(50);
 
+    /// <summary>A service that ended by the Ctrl-C that we get too is not worth a word.</summary>
+    private static readonly TimeSpan CtrlCReachesUs = TimeSpan.FromMilliseconds(300);
+
     private readonly List<DemoProcess> _services = [];
     private readonly HttpClient _client = new(new SocketsHttpHandler { UseProxy = false });
+    private DemoSite _site = site;
     private DemoProcess? _gateway;
 
     /// <summary>Starts everything and says what runs where. The result is why that was not possible, or null.</summary>
     public async Task<string?> StartAsync(CancellationToken cancellation)
     {
-        if (await ShopBuild.RunAsync(site, output, cancellation) is { } problem)
+        if (await ShopBuild.RunAsync(_site, output, cancellation) is { } problem)
             return problem;
 
-        site.WriteConfiguration();
-        var environment = new Dictionary<string, string> { ["SHOP_GATEWAY"] = site.Gateway };
-        foreach (var (name, port) in site.ServicePorts)
-        {
-            string[] arguments = [name, "--port", port.ToString(CultureInfo.InvariantCulture), "--exit-with-stdin"];
-            _services.Add(DemoProcess.Start(name, site.ShopProgram, arguments, environment, site.Log(name), time));
-        }
+        if (await StartServicesAsync(cancellation) is { } missing)
+            return missing;
 
+        _site.WriteConfiguration();
         _gateway = DemoProcess.Start(
-            "gateway", Environment.ProcessPath!, ["run", site.Configuration, "--exit-with-stdin"], new Dictionary<string, string>(), site.Log("gateway"), time);
-
-        foreach (var service in _services)
+            "gateway", Environment.ProcessPath!, ["run", _site.Configuration, "--exit-with-stdin"], new Dictionary<string, string>(), _site.Log("gateway"), time);
+        foreach (var address in (string[])[_site.Gateway + "/items"])
         {
-            if (await WaitUntilUpAsync(service, DemoSite.At(site.ServicePorts[service.Name]) + "/switch", cancellation) is { } missing)
-                return missing;
+            if (await WaitUntilUpAsync(_gateway, address, cancellation) is { } silent)
+                return silent;
         }
 
-        foreach (var address in (string[])[site.Admin + "/readyz", site.Gateway + "/items"])
-        {
-            if (await WaitUntilUpAsync(_gateway, address, cancellation) is { } missing)
-                return missing;
-        }
-
-        await output.WriteAsync(DemoText.WhatRunsWhere(site));
+        await output.WriteAsync(DemoText.WhatRunsWhere(_site));
         return null;
     }
 
@@ -50,14 +43,15 @@ internal sealed class DemoRun(DemoSite site, TimeProvider time, TextWriter outpu
     public async Task<string?> WatchAsync(CancellationToken cancellation)
     {
         using var ending = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
-        var load = new DemoLoad(site.Gateway, time, output).RunAsync(ending.Token);
+        var load = new DemoLoad(_site.Gateway, time, output).RunAsync(ending.Token);
         var watched = _services.Select(service => ReportEndAsync(service, ending.Token)).Append(load).ToArray();
 
         await Task.WhenAny(_gateway!.Exited, Task.Delay(Timeout.InfiniteTimeSpan, time, ending.Token));
-        var gatewayEnded = !cancellation.IsCancellationRequested;
+        // Ctrl-C reaches every process of the terminal; a gateway that was told to end by it has not failed.
+        var gatewayFailed = !cancellation.IsCancellationRequested && _gateway.ExitCode != 0;
         await ending.CancelAsync();
         await Task.WhenAll(watched);
-        return gatewayEnded ? Ended(_gateway) : null;
+        return gatewayFailed ? Ended(_gateway) : null;
     }
 
     public async ValueTask DisposeAsync()
@@ -67,6 +61,32 @@ internal sealed class DemoRun(DemoSite site, TimeProvider time, TextWriter outpu
             await _gateway.DisposeAsync();
         await Task.WhenAll(_services.Select(service => service.DisposeAsync().AsTask()));
         _client.Dispose();
+    }
+
+    /// <summary>A service whose port is taken chooses another and says which: only then is it known what the gateway's file must hold.</summary>
+    private async Task<string?> StartServicesAsync(CancellationToken cancellation)
+    {
+        var environment = new Dictionary<string, string> { ["SHOP_GATEWAY"] = _site.Gateway };
+        foreach (var (name, port) in DemoSite.Services)
+        {
+            string[] arguments = [name, "--port", port.ToString(CultureInfo.InvariantCulture), "--or-any-port", "--exit-with-stdin"];
+            _services.Add(DemoProcess.Start(name, _site.ShopProgram, arguments, environment, _site.Log(name), time));
+        }
+
+        var ports = new Dictionary<string, int>();
+        foreach (var service in _services)
+        {
+            await Task.WhenAny(service.Port, Task.Delay(StartPatience, time, cancellation));
+            cancellation.ThrowIfCancellationRequested();
+            if (!service.Port.IsCompleted)
+                return $"{service.Name} did not start within {StartPatience.TotalSeconds} s; its log is {_site.Log(service.Name)}";
+            if (await service.Port is not { } port)
+                return Ended(service);
+            ports.Add(service.Name, port);
+        }
+
+        _site = _site with { ServicePorts = ports };
+        return null;
     }
 
     private async Task<string?> WaitUntilUpAsync(DemoProcess process, string address, CancellationToken cancellation)
@@ -90,20 +110,27 @@ internal sealed class DemoRun(DemoSite site, TimeProvider time, TextWriter outpu
             await Task.Delay(PollEvery, time, cancellation);
         }
 
-        return $"{process.Name} did not answer {address} within {StartPatience.TotalSeconds} s; its log is {site.Log(process.Name)}";
+        return $"{process.Name} did not answer {address} within {StartPatience.TotalSeconds} s; its log is {_site.Log(process.Name)}";
     }
 
     /// <summary>A service may be killed to see what happens, so its end does not end the demo.</summary>
     private async Task ReportEndAsync(DemoProcess service, CancellationToken cancellation)
     {
-        await Task.WhenAny(service.Exited, Task.Delay(Timeout.InfiniteTimeSpan, time, cancellation));
-        if (!cancellation.IsCancellationRequested)
-            await output.WriteAsync(DemoText.ServiceEnded(site, service));
+        try
+        {
+            await service.Exited.WaitAsync(cancellation);
+            await Task.Delay(CtrlCReachesUs, time, cancellation);
+            await output.WriteAsync(DemoText.ServiceEnded(_site, service));
+        }
+        catch (OperationCanceledException)
+        {
+            // The demo ends, and the service with it.
+        }
     }
 
     private string Ended(DemoProcess process)
     {
-        var lines = File.ReadLines(site.Log(process.Name)).TakeLast(5);
-        return $"{process.Name} ended with code {process.ExitCode}; the end of its log, {site.Log(process.Name)}:\n{string.Join('\n', lines)}";
+        var lines = File.ReadLines(_site.Log(process.Name)).TakeLast(5);
+        return $"{process.Name} ended with code {process.ExitCode}; the end of its log, {_site.Log(process.Name)}:\n{string.Join('\n', lines)}";
     }
 }

@@ -6,14 +6,17 @@ using System.Text.RegularExpressions;
 namespace Malha.Cli.Demo;
 
 /// <summary>What runs where: the ports, and the files in the repository that the demo reads and writes.</summary>
-internal sealed partial record DemoSite(string Root, int GatewayPort, int AdminPort, IReadOnlyDictionary<string, int> ServicePorts)
+internal sealed partial record DemoSite(string Root, int GatewayPort, int AdminPort)
 {
     public const int DefaultGatewayPort = 8080;
     public const int DefaultAdminPort = 9700;
 
-    /// <summary>The services, in the order of their start, with the ports that samples/shop/malha.yaml gives them.</summary>
-    private static readonly (string Name, int Port)[] Services =
+    /// <summary>The services, with the ports that samples/shop/malha.yaml gives them.</summary>
+    public static readonly IReadOnlyList<(string Name, int Port)> Services =
         [("web", 7101), ("orders", 7102), ("payments", 7103), ("inventory", 7104), ("notify", 7105)];
+
+    /// <summary>Where the services listen in fact: somewhere else when their port was taken.</summary>
+    public required IReadOnlyDictionary<string, int> ServicePorts { get; init; }
 
     public string ShopProject => Path.Combine(Root, "samples", "shop");
 
@@ -32,7 +35,7 @@ internal sealed partial record DemoSite(string Root, int GatewayPort, int AdminP
 
     public string Log(string process) => Path.Combine(Directory, process + ".log");
 
-    /// <summary>Finds the repository and free ports; null with the reason when one that was asked for is taken. A service whose port is taken gets another.</summary>
+    /// <summary>Finds the repository; null with the reason when there is none, or a port that was asked for is taken.</summary>
     public static DemoSite? Plan(int gatewayPort, int adminPort, out string? problem)
     {
         if (FindRoot() is not { } root)
@@ -46,8 +49,9 @@ internal sealed partial record DemoSite(string Root, int GatewayPort, int AdminP
         else
         {
             problem = null;
-            HashSet<int> used = [gatewayPort, adminPort];
-            return new DemoSite(root, gatewayPort, adminPort, Services.ToDictionary(service => service.Name, service => PortFor(service.Port, used)));
+            var site = new DemoSite(root, gatewayPort, adminPort) { ServicePorts = Services.ToDictionary(service => service.Name, service => service.Port) };
+            System.IO.Directory.CreateDirectory(site.Directory);
+            return site;
         }
 
         return null;
@@ -60,7 +64,6 @@ internal sealed partial record DemoSite(string Root, int GatewayPort, int AdminP
         ports.Add(DefaultGatewayPort, GatewayPort);
         ports.Add(DefaultAdminPort, AdminPort);
         var sample = File.ReadAllText(Path.Combine(ShopProject, "malha.yaml"));
-        System.IO.Directory.CreateDirectory(Directory);
         File.WriteAllText(Configuration, LoopbackPort().Replace(sample, match =>
         {
             var port = int.Parse(match.ValueSpan["127.0.0.1:".Length..], CultureInfo.InvariantCulture);
@@ -79,25 +82,6 @@ internal sealed partial record DemoSite(string Root, int GatewayPort, int AdminP
         }
 
         return null;
-    }
-
-    private static int PortFor(int wished, HashSet<int> used)
-    {
-        if (!used.Contains(wished) && IsFree(wished))
-        {
-            used.Add(wished);
-            return wished;
-        }
-
-        int port;
-        do
-        {
-            using var listener = new TcpListener(IPAddress.Loopback, 0);
-            listener.Start();
-            port = ((IPEndPoint)listener.LocalEndpoint).Port;
-        }
-        while (!used.Add(port));
-        return port;
     }
 
     private static bool IsFree(int port)

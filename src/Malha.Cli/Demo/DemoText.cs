@@ -9,6 +9,7 @@ internal static class DemoText
     {
         var payments = DemoSite.At(site.ServicePorts["payments"]);
         var configuration = Path.GetRelativePath(site.Root, site.Configuration);
+        var log = Path.GetRelativePath(site.Root, site.Log("gateway"));
         var services = string.Join(", ", site.ServicePorts.Select(s => string.Create(CultureInfo.InvariantCulture, $"{s.Key} {s.Value}")));
         return $$"""
 
@@ -31,10 +32,11 @@ internal static class DemoText
                  curl -X POST {{payments}}/switch/ok
 
             2. Ask what a request would meet, without sending it:
-                 ./malha explain POST {{site.Gateway}}/pay --admin {{site.Admin}}
+                 ./malha explain POST {{site.Gateway}}/pay --file {{configuration}}
 
             3. Break the configuration. The gateway refuses it, says where, and goes on with the last good one:
                  sed -i.good 's/timeout: 2s/timeout: 2 parsecs/' {{configuration}}
+                 grep reload {{log}}
                  ./malha check {{configuration}}
                  curl -i {{site.Gateway}}/items
                  mv {{configuration}}.good {{configuration}}
