@@ -1,12 +1,13 @@
 using System.Text;
 using System.Text.Json;
+using System.Text.RegularExpressions;
 using Malha.IntegrationTests.Harness;
 
 namespace Malha.IntegrationTests.Guard;
 
 /// <summary>The Big List of Naughty Strings in every place of a request: refused, or forwarded as it was; and a log that stays readable.</summary>
 [TestMethodOrderer<SummaryLast>]
-public sealed class BlnsTests(GuardFixture fixture) : IClassFixture<GuardFixture>
+public sealed partial class BlnsTests(GuardFixture fixture) : IClassFixture<GuardFixture>
 {
     private static readonly string[] Strings = Corpora.Folder("blns") is { } folder
         ? JsonSerializer.Deserialize<string[]>(File.ReadAllText(Path.Combine(folder, "blns.json")))!
@@ -49,6 +50,9 @@ public sealed class BlnsTests(GuardFixture fixture) : IClassFixture<GuardFixture
             line => JsonDocument.Parse(line).Dispose());
     }
 
+    [GeneratedRegex("%[01][0-9A-F]|%7F|(?:^|%2F|%5C)\\.\\.?(?:$|%2F|%5C|;)")]
+    private static partial Regex MayBeRefused { get; }
+
     private static GuardCase Case(string name, string place, string naughty)
     {
         var text = WireText.Text(Encoding.UTF8.GetBytes(naughty));
@@ -57,8 +61,8 @@ public sealed class BlnsTests(GuardFixture fixture) : IClassFixture<GuardFixture
         {
             "raw in the path" => GuardCase.Either(name, Get($"/{text}")),
             "raw in the query" => GuardCase.Either(name, Get($"/?{text}")),
-            // The escapes leave dots, and an encoded NUL may be refused.
-            "escaped in the path" when escaped is "." or ".." || escaped.Contains("%00", StringComparison.Ordinal) => GuardCase.Either(name, Get($"/{escaped}")),
+            // Dot segments, and an encoded control byte, which in a path is an attack more often than a name.
+            "escaped in the path" when MayBeRefused.IsMatch(escaped) => GuardCase.Either(name, Get($"/{escaped}")),
             "escaped in the path" => GuardCase.Good(name, Get($"/{escaped}")),
             "escaped in the query" => GuardCase.Good(name, Get($"/?{escaped}")),
             // Some of the strings have control bytes, which a value may not have.

@@ -23,7 +23,7 @@ internal sealed class GuardJudge(ProxyUnderTest proxy, RecordingOrigin origin, C
     /// <summary>What is wrong, with the transcript; null when all is right.</summary>
     public async Task<string?> JudgeAsync(GuardCase guardCase, Delivery delivery = Delivery.Whole)
     {
-        var mark = origin.Mark();
+        var mark = await origin.MarkAsync();
         await using (var client = await RawClient.ConnectAsync(proxy.Port, cancellation))
         {
             await SendAsync(client, guardCase.Bytes, delivery);
@@ -38,8 +38,8 @@ internal sealed class GuardJudge(ProxyUnderTest proxy, RecordingOrigin origin, C
         Note(await last.SingOnNewConnectionAsync(proxy.Port, cancellation));
         if (!proxy.IsRunning)
             _wrong.Add("the proxy has ended");
-        await CompareAsync(guardCase, origin.Since(mark), delivery);
-        return _wrong.Count == 0 ? null : Transcript(guardCase, origin.Since(mark));
+        await CompareAsync(guardCase, await origin.SinceAsync(mark), delivery);
+        return _wrong.Count == 0 ? null : Transcript(guardCase, await origin.SinceAsync(mark));
     }
 
     private static async Task SendAsync(RawClient client, byte[] bytes, Delivery delivery)
@@ -144,7 +144,7 @@ internal sealed class GuardJudge(ProxyUnderTest proxy, RecordingOrigin origin, C
         foreach (var (sent, got) in expected.Zip(forwarded))
             _wrong.AddRange(Faithful.Differences(sent, got.Message));
         // Bytes that are no whole request may be there only where a good beginning was streamed before its fault or its end came.
-        var mayHaveBegun = guardCase.Tail == GuardTail.Unfinished || (delivery != Delivery.Whole && guardCase.Tail == GuardTail.Refused);
+        var mayHaveBegun = guardCase.Tail == GuardTail.Unfinished || (delivery != Delivery.Whole && _wasRefused);
         foreach (var leftover in seen.Leftovers)
         {
             if (!mayHaveBegun || leftover.Fault != null)

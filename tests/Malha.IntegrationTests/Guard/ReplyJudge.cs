@@ -24,7 +24,7 @@ internal sealed class ReplyJudge(ProxyUnderTest proxy, RecordingOrigin origin, C
     {
         var path = $"/reply/{Interlocked.Increment(ref s_count)}";
         origin.Script(path, reply.Ends ? OriginScript.SendThenClose(reply.Reply) : OriginScript.SendAndStay(reply.Reply));
-        var mark = origin.Mark();
+        var mark = await origin.MarkAsync();
         AnswerRead read;
         await using (var client = await RawClient.ConnectAsync(proxy.Port, cancellation))
         {
@@ -40,10 +40,10 @@ internal sealed class ReplyJudge(ProxyUnderTest proxy, RecordingOrigin origin, C
         Note(await Canary.Next().SingOnNewConnectionAsync(proxy.Port, cancellation));
         var passed = reply.Ruling == ReplyRuling.Pass || (reply.Ruling == ReplyRuling.Either && read.Answer?.Status == reply.Expected!.Status);
         if (!passed || !reply.LeavesConnection)
-            await JudgeDropAsync(path, origin.Since(mark));
+            await JudgeDropAsync(path, await origin.SinceAsync(mark));
         if (!proxy.IsRunning)
             _wrong.Add("the proxy has ended");
-        return _wrong.Count == 0 ? null : Transcript(reply, read, origin.Since(mark));
+        return _wrong.Count == 0 ? null : Transcript(reply, read, await origin.SinceAsync(mark));
     }
 
     private void JudgeAnswer(ReplyCase reply, AnswerRead read)

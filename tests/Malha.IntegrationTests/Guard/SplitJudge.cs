@@ -8,13 +8,13 @@ internal sealed class SplitJudge(ProxyUnderTest proxy, RecordingOrigin origin, C
     /// <summary>What is wrong at the first cut that is; null when every cut gives the same.</summary>
     public async Task<string?> JudgeAsync(GuardCase guardCase)
     {
-        var mark = origin.Mark();
+        var mark = await origin.MarkAsync();
         for (var cut = 1; cut < guardCase.Bytes.Length; cut++)
         {
             if (await SendCutAsync(guardCase, cut) is { } wrong)
                 return $"{guardCase.Name}, cut after {cut} bytes: {wrong}\n{WireText.Show(guardCase.Bytes)}";
         }
-        var seen = origin.Since(mark);
+        var seen = await origin.SinceAsync(mark);
         var expected = (guardCase.Bytes.Length - 1) * guardCase.Forwarded.Count;
         if (seen.Requests.Count != expected)
             return $"{guardCase.Name}: the origin saw {seen.Requests.Count} requests instead of {expected}";

@@ -12,14 +12,14 @@ public sealed class HarnessTests
     {
         await using var origin = RecordingOrigin.Start();
         await using var client = await RawClient.ConnectAsync(origin.Port, Cancellation);
-        var mark = origin.Mark();
+        var mark = await origin.MarkAsync();
         await client.SendAsync("POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhelloHEAD /two HTTP/1.1\r\nHost: a\r\n\r\n"u8.ToArray());
         var first = await client.ReadAnswerAsync("POST");
         var second = await client.ReadAnswerAsync("HEAD");
         Assert.Equal("POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhello", WireText.Text(first.Answer!.Body));
         Assert.Equal(200, second.Answer!.Status);
-        Assert.Equal(["/echo", "/two"], origin.Since(mark).Requests.Select(request => request.Message.Target));
-        Assert.Empty(origin.Since(mark).Leftovers);
+        Assert.Equal(["/echo", "/two"], (await origin.SinceAsync(mark)).Requests.Select(request => request.Message.Target));
+        Assert.Empty((await origin.SinceAsync(mark)).Leftovers);
     }
 
     [Fact]
@@ -27,10 +27,10 @@ public sealed class HarnessTests
     {
         await using var origin = RecordingOrigin.Start();
         await using var client = await RawClient.ConnectAsync(origin.Port, Cancellation);
-        var mark = origin.Mark();
+        var mark = await origin.MarkAsync();
         await client.SendAsync("GET / HTTP/1.1\r\nHost: a\r\nX: y\nZ: z\r\n\r\n"u8.ToArray());
         Assert.Equal(400, (await client.ReadAnswerAsync("GET")).Answer!.Status);
-        var leftover = Assert.Single(origin.Since(mark).Leftovers);
+        var leftover = Assert.Single((await origin.SinceAsync(mark)).Leftovers);
         Assert.Equal("a bare LF", leftover.Fault);
     }
 

@@ -11,6 +11,7 @@ internal sealed class OriginConnection(RecordingOrigin origin, int id, Socket so
     private readonly TaskCompletionSource _closed = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private byte[] _unread = [];
     private long _received;
+    private bool _isBusy;
     private bool _hasTunnel;
     private bool _promised;
     private bool _answered;
@@ -39,18 +40,36 @@ internal sealed class OriginConnection(RecordingOrigin origin, int id, Socket so
         }
     }
 
+    /// <summary>Whether all that has arrived is in the record. Only under the origin's lock.</summary>
+    public bool IsSettled => _closed.Task.IsCompleted || (!_isBusy && !HasArrivals);
+
+    private bool HasArrivals
+    {
+        get
+        {
+            try
+            {
+                return socket.Available > 0;
+            }
+            catch (Exception exception) when (exception is SocketException or ObjectDisposedException)
+            {
+                return false;
+            }
+        }
+    }
+
     public async Task RunAsync()
     {
         try
         {
             socket.NoDelay = true;
             var buffer = new byte[64 * 1024];
-            while (await socket.ReceiveAsync(buffer) is > 0 and var count)
+            do
             {
-                Keep(buffer.AsSpan(0, count));
-                if (!await AnswerAllAsync())
-                    break;
+                // Waits without taking: what is taken is recorded under the same lock, so that nothing is ever between the two.
+                await socket.ReceiveAsync(Memory<byte>.Empty);
             }
+            while (Receive(buffer) && await AnswerAllAsync());
         }
         catch (Exception exception) when (exception is SocketException or ObjectDisposedException)
         {
@@ -65,17 +84,33 @@ internal sealed class OriginConnection(RecordingOrigin origin, int id, Socket so
 
     public void Stop() => socket.Dispose();
 
-    private void Keep(ReadOnlySpan<byte> bytes)
+    private bool Receive(byte[] buffer)
     {
         lock (_lock)
         {
-            _received += bytes.Length;
-            _unread = [.. _unread, .. bytes];
+            var count = socket.Receive(buffer);
+            _received += count;
+            _unread = [.. _unread, .. buffer.AsSpan(0, count)];
+            _isBusy = count > 0;
+            return count > 0;
         }
     }
 
     /// <summary>Answers every request that is there; false: the connection has to end.</summary>
     private async Task<bool> AnswerAllAsync()
+    {
+        try
+        {
+            return await AnswerEachAsync();
+        }
+        finally
+        {
+            lock (_lock)
+                _isBusy = false;
+        }
+    }
+
+    private async Task<bool> AnswerEachAsync()
     {
         while (!_hasTunnel && _unread.Length > 0)
         {

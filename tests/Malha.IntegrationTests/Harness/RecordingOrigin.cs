@@ -10,19 +10,22 @@ namespace Malha.IntegrationTests.Harness;
 /// </summary>
 internal sealed class RecordingOrigin : IAsyncDisposable
 {
+    private static readonly TimeSpan AcceptWait = TimeSpan.FromMilliseconds(50);
+
     private readonly Socket _listener = new(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
     private readonly ConcurrentDictionary<string, OriginScript> _scripts = new();
     private readonly List<OriginConnection> _connections = [];
     private readonly List<OriginRequest> _requests = [];
     private readonly List<Task> _running = [];
     private readonly Task _accepting;
+    private volatile bool _isDisposed;
 
     private RecordingOrigin()
     {
         _listener.Bind(new IPEndPoint(IPAddress.Loopback, 0));
         _listener.Listen(512);
         Port = ((IPEndPoint)_listener.LocalEndPoint!).Port;
-        _accepting = AcceptAsync();
+        _accepting = Task.Factory.StartNew(Accept, TaskCreationOptions.LongRunning);
     }
 
     public int Port { get; }
@@ -33,15 +36,21 @@ internal sealed class RecordingOrigin : IAsyncDisposable
 
     public void Script(string path, OriginScript script) => _scripts[path] = script;
 
-    public OriginMark Mark()
+    /// <summary>
+    /// A place in the record, once all that has arrived is in it. What the proxy has sent over loopback before has arrived; so nothing of it
+    /// counts as after the mark.
+    /// </summary>
+    public async Task<OriginMark> MarkAsync()
     {
+        await SettleAsync();
         lock (Gate)
             return new OriginMark(_requests.Count, _connections.ToDictionary(connection => connection.Id, connection => connection.Received));
     }
 
     /// <summary>The requests since the mark, and the connections that got bytes since then and hold some that are no whole request.</summary>
-    public OriginSeen Since(OriginMark mark)
+    public async Task<OriginSeen> SinceAsync(OriginMark mark)
     {
+        await SettleAsync();
         lock (Gate)
         {
             var leftovers = _connections
@@ -60,8 +69,9 @@ internal sealed class RecordingOrigin : IAsyncDisposable
 
     public async ValueTask DisposeAsync()
     {
-        _listener.Dispose();
+        _isDisposed = true;
         await _accepting;
+        _listener.Dispose();
         _connections.ForEach(connection => connection.Stop());
         await Task.WhenAll(_running);
     }
@@ -80,12 +90,25 @@ internal sealed class RecordingOrigin : IAsyncDisposable
         }
     }
 
-    private async Task AcceptAsync()
+    // A script that waits for something keeps its connection busy; then the record is taken as it is.
+    private async Task SettleAsync()
+    {
+        using var poll = new PeriodicTimer(TimeSpan.FromMilliseconds(1));
+        for (var attempt = 0; attempt < 2000 && !IsSettled(); attempt++)
+            await poll.WaitForNextTickAsync();
+    }
+
+    private void Accept()
     {
         try
         {
-            while (true)
-                Serve(await _listener.AcceptAsync());
+            while (!_isDisposed)
+            {
+                // Waits without taking, as its connections do.
+                _listener.Poll(AcceptWait, SelectMode.SelectRead);
+                lock (Gate)
+                    AcceptArrivals();
+            }
         }
         catch (Exception exception) when (exception is SocketException or ObjectDisposedException)
         {
@@ -93,13 +116,22 @@ internal sealed class RecordingOrigin : IAsyncDisposable
         }
     }
 
-    private void Serve(Socket socket)
+    private void AcceptArrivals()
+    {
+        while (_listener.Poll(TimeSpan.Zero, SelectMode.SelectRead))
+        {
+            var connection = new OriginConnection(this, _connections.Count + 1, _listener.Accept());
+            _connections.Add(connection);
+            _running.Add(Task.Run(connection.RunAsync));
+        }
+    }
+
+    private bool IsSettled()
     {
         lock (Gate)
         {
-            var connection = new OriginConnection(this, _connections.Count + 1, socket);
-            _connections.Add(connection);
-            _running.Add(Task.Run(connection.RunAsync));
+            AcceptArrivals();
+            return _connections.TrueForAll(connection => connection.IsSettled);
         }
     }
 }
