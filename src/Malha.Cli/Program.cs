@@ -13,8 +13,10 @@ internal static class Program
         var root = new RootCommand("Malha keeps services standing when the ones they call fall.")
         {
             RunCommand.Build(),
+            CheckCommand.Build(),
             ExplainCommand.Build(),
             DemoCommand.Build(),
+            SchemaCommand.Build(),
         };
         var parsed = root.Parse(args);
         return parsed.Errors.Count > 0 ? Usage.Wrong(parsed) : await parsed.InvokeAsync();

@@ -27,10 +27,12 @@ public sealed record MalhaConfig : ConfigItem
             throw new ArgumentException(problem, nameof(upstream));
 
         static SourceSpan At(string path, params ReadOnlySpan<string> keys) => SourceSpan.InCode("--upstream", path, keys);
-        var listener = new ListenerConfig { Name = "edge", Address = listen ?? Defaults.UpstreamListener.Value, Source = At("listeners.default", "address") };
+        var address = listen ?? Defaults.UpstreamListener.Value;
+        var listener = new ListenerConfig { Name = "edge", Address = address, Source = At("listeners.edge", "address") };
         var endpoint = new EndpointConfig { Url = upstream, Source = At("services.upstream.endpoints[0]", "url") };
         var service = new ServiceConfig { Name = "upstream", Endpoints = [endpoint], Source = At("services.upstream", "endpoints") };
-        var route = new RouteConfig { Match = new RouteMatchConfig { Source = At("routes[0].match") }, Service = service.Name, Source = At("routes[0]", "service") };
+        var match = new RouteMatchConfig { Source = At("routes[0].match") };
+        var route = new RouteConfig { Match = match, Service = service.Name, Source = At("routes[0]", "service") };
         return new MalhaConfig
         {
             Listeners = [new(listener.Name, listener)],

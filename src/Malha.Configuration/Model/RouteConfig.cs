@@ -1,6 +1,8 @@
 namespace Malha.Configuration;
 
-/// <summary>What happens to the requests that match: exactly one of <see cref="Service"/>, <see cref="Redirect"/> and <see cref="Respond"/> is set.</summary>
+/// <summary>
+/// What happens to the requests that match: exactly one of <see cref="Service"/>, <see cref="Redirect"/> and <see cref="Respond"/> is set.
+/// </summary>
 public sealed record RouteConfig : ConfigItem
 {
     /// <summary>A name for logs and metrics; null when the file gives none.</summary>

@@ -2,7 +2,9 @@ using System.Text;
 
 namespace Malha.Configuration;
 
-/// <summary>One thing that is wrong with a configuration: where, what, and what would be right. Safe to print: control characters are escaped.</summary>
+/// <summary>
+/// One thing that is wrong with a configuration: where, what, and what would be right. Safe to print: control characters are escaped.
+/// </summary>
 /// <param name="File">The file as it was named.</param>
 /// <param name="Line">From 1; 0 when the file as a whole is meant.</param>
 /// <param name="Column">From 1, in UTF-16 units; 0 when the file as a whole is meant.</param>

@@ -12,11 +12,14 @@ internal enum HeaderUse
     Respond,
 }
 
-/// <summary>Which header fields the configuration may touch. Fields that say where a message ends, or that belong to one connection, are Malha's.</summary>
+/// <summary>
+/// Which header fields the configuration may touch. Fields that say where a message ends, or that belong to one connection, are Malha's.
+/// </summary>
 internal static class HeaderRules
 {
     private static readonly FrozenSet<string> Framing = FrozenSet.Create(StringComparer.OrdinalIgnoreCase,
-        "Connection", "Content-Length", "Expect", "HTTP2-Settings", "Keep-Alive", "Proxy-Connection", "TE", "Trailer", "Transfer-Encoding", "Upgrade");
+        "Connection", "Content-Length", "Expect", "HTTP2-Settings", "Keep-Alive", "Proxy-Connection",
+        "TE", "Trailer", "Transfer-Encoding", "Upgrade");
 
     /// <summary>Why a rule may not name the field, or null.</summary>
     public static string? WhyNot(string name, HeaderUse use)
@@ -46,7 +49,8 @@ internal static class HeaderRules
 
         var colon = value.LastIndexOf(':');
         var hasPort = colon >= 0 && colon > value.LastIndexOf(']');
-        return HttpSyntax.ReadHost(hasPort ? value[..colon] : value, out _) is null && (!hasPort || ListenAddress.TryParsePort(value.AsSpan(colon + 1), out _))
+        return HttpSyntax.ReadHost(hasPort ? value[..colon] : value, out _) is null
+            && (!hasPort || ListenAddress.TryParsePort(value.AsSpan(colon + 1), out _))
             ? null
             : "the value of Host is not a host with or without port";
     }

@@ -16,7 +16,9 @@ public sealed class SecretSource(string directory, Func<string, string?> environ
     /// <summary>The process's environment, and files relative to a directory.</summary>
     public static SecretSource Process(string directory) => new(directory, Environment.GetEnvironmentVariable);
 
-    /// <summary>The value behind a reference, without a line break at its end; null after saying in <paramref name="problem"/> why there is none.</summary>
+    /// <summary>
+    /// The value behind a reference, without a line break at its end; null after saying in <paramref name="problem"/> why there is none.
+    /// </summary>
     internal string? Read(string reference, out string problem)
     {
         if (reference.StartsWith("env:", StringComparison.Ordinal))

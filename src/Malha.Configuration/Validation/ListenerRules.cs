@@ -14,7 +14,8 @@ internal static class ListenerRules
             Take(admin.Address, admin.Source, taken, errors);
     }
 
-    private static void Take(ListenAddress address, SourceSpan source, Dictionary<int, List<(ListenAddress Address, SourceSpan Place)>> taken, ErrorList errors)
+    private static void Take(
+        ListenAddress address, SourceSpan source, Dictionary<int, List<(ListenAddress Address, SourceSpan Place)>> taken, ErrorList errors)
     {
         // Port 0 is any free port, as often as one likes.
         if (address.Port == 0 || source.IsBroken)

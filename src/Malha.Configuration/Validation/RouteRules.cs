@@ -6,6 +6,7 @@ namespace Malha.Configuration.Validation;
 internal static class RouteRules
 {
     private const int NamesShown = 10;
+    private const string Choice = "one of service, redirect and respond";
     private static readonly string[] Actions = ["service", "redirect", "respond"];
     private static readonly string[] ServiceOnly = ["timeout", "attemptTimeout", "bufferRequests"];
 
@@ -29,9 +30,9 @@ internal static class RouteRules
     {
         var actions = Array.FindAll(Actions, route.Source.Says);
         if (actions.Length == 0)
-            errors.Add(route.Source, "what happens to the request is missing", allowed: "one of service, redirect and respond");
+            errors.Add(route.Source, "what happens to the request is missing", allowed: Choice);
         foreach (var action in actions.AsSpan(Math.Min(1, actions.Length)))
-            errors.Add(route.Source.Of(action), $"{actions[0]} already says what happens to the request", allowed: "one of service, redirect and respond");
+            errors.Add(route.Source.Of(action), $"{actions[0]} already says what happens to the request", allowed: Choice);
 
         if (route.Service is { } name)
             CheckService(route, name, config, errors, suggestion);

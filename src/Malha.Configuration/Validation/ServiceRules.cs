@@ -30,7 +30,8 @@ internal static class ServiceRules
         if (attemptTimeout <= timeout || attemptTimeout is null || source.IsBroken)
             return;
         var place = source.Of(source.Says("attemptTimeout") ? "attemptTimeout" : "timeout");
-        errors.Add(place, $"attemptTimeout ({Units.Format(attemptTimeout.Value)}) is longer than timeout ({Units.Format(timeout)}), which ends all attempts");
+        var durations = $"attemptTimeout ({Units.Format(attemptTimeout.Value)}) is longer than timeout ({Units.Format(timeout)})";
+        errors.Add(place, durations + ", which ends all attempts");
     }
 
     private static void CheckTls(ServiceTlsConfig tls, ErrorList errors)

@@ -4,7 +4,9 @@ using System.Net;
 
 namespace Malha.Configuration;
 
-/// <summary>Where to listen: an IP address, <c>localhost</c> (both loopback addresses) or <c>*</c> (all of them), and a port (0: any free one).</summary>
+/// <summary>
+/// Where to listen: an IP address, <c>localhost</c> (both loopback addresses) or <c>*</c> (all of them), and a port (0: any free one).
+/// </summary>
 public sealed record ListenAddress
 {
     private ListenAddress(string host, int port)

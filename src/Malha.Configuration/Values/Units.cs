@@ -4,7 +4,8 @@ namespace Malha.Configuration;
 
 /// <summary>
 /// The units of the configuration: durations <c>250ms 2s 5m 1h</c>, sizes <c>64KiB 10MB</c>, rates <c>100/s 60/min</c>, bytes in time
-/// <c>240B/s</c>, shares <c>50%</c>. Each reader returns null, or what is wrong with the text; each text that is written reads back as the same value.
+/// <c>240B/s</c>, shares <c>50%</c>. Each reader returns null, or what is wrong with the text; each text that is
+/// written reads back as the same value.
 /// </summary>
 public static class Units
 {
@@ -121,7 +122,8 @@ public static class Units
         if (name is null)
         {
             var near = Nearest(unit, units);
-            return $"{Printable.Quote(text)}: {Printable.Quote(unit)} is no unit of a {what}" + (near is null ? "" : $"; write {Number(number)}{near}");
+            var hint = near is null ? "" : $"; write {Number(number)}{near}";
+            return $"{Printable.Quote(text)}: {Printable.Quote(unit)} is no unit of a {what}{hint}";
         }
 
         value = number * factor;

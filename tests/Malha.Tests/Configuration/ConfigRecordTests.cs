@@ -107,7 +107,7 @@ public sealed class ConfigRecordTests
     {
         var config = MalhaConfig.ForUpstream(new Uri("http://127.0.0.1:7001"));
         var expected = Yaml.Good("""
-            listeners: { default: { address: 127.0.0.1:8080 } }
+            listeners: { edge: { address: 127.0.0.1:8080 } }
             services: { upstream: { endpoints: [http://127.0.0.1:7001] } }
             routes: [{ service: upstream }]
             """);

@@ -5,7 +5,8 @@ namespace Malha.Configuration.Reading.Sections;
 
 internal static class AccessLogSection
 {
-    public static Section<AccessLogConfig> Section { get; } = new Section<AccessLogConfig>("the access log: format, sample", _ => new AccessLogConfig())
+    public static Section<AccessLogConfig> Section { get; } =
+        new Section<AccessLogConfig>("the access log: format, sample", _ => new AccessLogConfig())
         .Optional("format", new ChoiceShape<AccessLogFormat>(
                 ("auto", AccessLogFormat.Auto), ("text", AccessLogFormat.Text), ("json", AccessLogFormat.Json), ("off", AccessLogFormat.Off)),
             Defaults.AccessLogFormat, a => a.Format, (a, v) => a with { Format = v },

@@ -18,7 +18,8 @@ internal static class EndpointSection
             "Its share of the traffic relative to the other endpoints'.");
 
     /// <summary>A URL, or a map with the URL and its weight.</summary>
-    public static Shape<EndpointConfig> Shape { get; } = new EitherShape<Uri, EndpointConfig>(Url, "url", url => new EndpointConfig { Url = url }, Long);
+    public static Shape<EndpointConfig> Shape { get; } =
+        new EitherShape<Uri, EndpointConfig>(Url, "url", url => new EndpointConfig { Url = url }, Long);
 
     private static string? ReadUrl(string text, out Uri url)
     {

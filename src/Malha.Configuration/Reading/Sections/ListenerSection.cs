@@ -6,12 +6,15 @@ namespace Malha.Configuration.Reading.Sections;
 
 internal static class ListenerSection
 {
-    public static Section<ListenerConfig> Section { get; } = new Section<ListenerConfig>("a listener: address, …", name => new ListenerConfig { Name = name })
+    public static Section<ListenerConfig> Section { get; } =
+        new Section<ListenerConfig>("a listener: address, …", name => new ListenerConfig { Name = name })
         .Required("address", Forms.Address, l => l.Address, (l, v) => l with { Address = v },
             "Where to listen. Port 0 takes any free port.")
-        .Optional("trustedProxies", new ListShape<IPNetwork>(Forms.Network, isSet: true), Defaults.TrustedProxies, l => l.TrustedProxies, (l, v) => l with { TrustedProxies = v },
+        .Optional("trustedProxies", new ListShape<IPNetwork>(Forms.Network, isSet: true), Defaults.TrustedProxies,
+            l => l.TrustedProxies, (l, v) => l with { TrustedProxies = v },
             "Peers whose Forwarded and X-Forwarded-For are believed; the client is the rightmost address that is not one of them.")
-        .Optional("maxConnections", Forms.Integer(1, 1_000_000), Defaults.ListenerMaxConnections, l => l.MaxConnections, (l, v) => l with { MaxConnections = v },
+        .Optional("maxConnections", Forms.Integer(1, 1_000_000), Defaults.ListenerMaxConnections,
+            l => l.MaxConnections, (l, v) => l with { MaxConnections = v },
             "The most connections at a time; further ones are closed at once.")
         .Optional("headerTimeout", Forms.Duration, Defaults.HeaderTimeout, l => l.HeaderTimeout, (l, v) => l with { HeaderTimeout = v },
             "How long the head of a request may take to arrive.")

@@ -1,5 +1,4 @@
 using Malha.Configuration.Reading.Shapes;
-using Forms = Malha.Configuration.Reading.Shapes.Shapes;
 
 namespace Malha.Configuration.Reading.Sections;
 
@@ -9,12 +8,14 @@ internal static class RouteMatchSection
     private static readonly string[] KnownMethods = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "QUERY"];
 
     private static readonly Shape<string> Host = new TextShape<string>(
-        "a host without port such as shop.example, or a quoted wildcard such as \"*.example\"", @"^(\*\.)?[^:/\s*]+$|^\[.+\]$", ReadHost, host => host);
+        "a host without port such as shop.example, or a quoted wildcard such as \"*.example\"",
+        @"^(\*\.)?[^:/\s*]+$|^\[.+\]$", ReadHost, host => host);
 
     private static readonly Shape<PathPattern> Path = new TextShape<PathPattern>(
         "a path /a, a prefix /a/** or a template /users/{id}/orders/*", "^/.*$", ReadPath, path => path.Text);
 
-    private static readonly Shape<string> Method = new TextShape<string>("a method such as GET or POST", HttpSyntax.TokenPattern, ReadMethod, method => method);
+    private static readonly Shape<string> Method =
+        new TextShape<string>("a method such as GET or POST", HttpSyntax.TokenPattern, ReadMethod, method => method);
 
     private static readonly Shape<ConfigDictionary<ValueMatchConfig>> Headers = new MapShape<ValueMatchConfig>(
         "the name of a header field", HttpSyntax.TokenPattern, ReadHeaderName, ValueMatchSection.Shape);
@@ -22,14 +23,19 @@ internal static class RouteMatchSection
     private static readonly Shape<ConfigDictionary<ValueMatchConfig>> Query = new MapShape<ValueMatchConfig>(
         "the name of a query parameter", "^.+$", ReadParameterName, ValueMatchSection.Shape);
 
-    public static Section<RouteMatchConfig> Section { get; } = new Section<RouteMatchConfig>("a map: host, path, methods, headers, query", _ => new RouteMatchConfig())
-        .Optional("host", Host, "any host", m => m.Host, (m, v) => m with { Host = v }, "The host that is asked for; a wildcard takes everything under it, but not itself.")
+    public static Section<RouteMatchConfig> Section { get; } =
+        new Section<RouteMatchConfig>("a map: host, path, methods, headers, query", _ => new RouteMatchConfig())
+        .Optional("host", Host, "any host", m => m.Host, (m, v) => m with { Host = v },
+            "The host that is asked for; a wildcard takes everything under it, but not itself.")
         .Optional("path", Path, "every path", m => m.Source.Says("path") ? m.Path : null, (m, v) => m with { Path = v },
             "The path: exact, everything under a prefix (and the prefix itself), or a template of which {name} and * stand for one segment.")
-        .Optional("methods", new ListShape<string>(Method, least: 1, isSet: true), "any method", m => m.Methods.Count == 0 ? null : m.Methods, (m, v) => m with { Methods = v },
+        .Optional("methods", new ListShape<string>(Method, least: 1, isSet: true), "any method",
+            m => m.Methods.Count == 0 ? null : m.Methods, (m, v) => m with { Methods = v },
             "The methods, in capitals.")
-        .Optional("headers", Headers, "any", m => m.Headers.Count == 0 ? null : m.Headers, (m, v) => m with { Headers = v }, "Header fields that must have, or lack, a value.")
-        .Optional("query", Query, "any", m => m.Query.Count == 0 ? null : m.Query, (m, v) => m with { Query = v }, "Query parameters that must have, or lack, a value.");
+        .Optional("headers", Headers, "any", m => m.Headers.Count == 0 ? null : m.Headers, (m, v) => m with { Headers = v },
+            "Header fields that must have, or lack, a value.")
+        .Optional("query", Query, "any", m => m.Query.Count == 0 ? null : m.Query, (m, v) => m with { Query = v },
+            "Query parameters that must have, or lack, a value.");
 
     private static string? ReadHost(string text, out string host)
     {
@@ -76,20 +82,4 @@ internal static class RouteMatchSection
         name = text;
         return text.Length is > 0 and <= 256 ? null : "a query parameter has a name of up to 256 characters";
     }
-}
-
-internal static class ValueMatchSection
-{
-    private static readonly Section<ValueMatchConfig> Long = new Section<ValueMatchConfig>("one of { exact: text }, { prefix: text }, { present: true }, { present: false }",
-            _ => new ValueMatchConfig())
-        .Optional("exact", Forms.AnyText, null, m => m.Kind == ValueMatchKind.Exact ? m.Text : null,
-            (m, v) => m with { Kind = ValueMatchKind.Exact, Text = v }, "The whole value.")
-        .Optional("prefix", Forms.AnyText, null, m => m.Kind == ValueMatchKind.Prefix ? m.Text : null,
-            (m, v) => m with { Kind = ValueMatchKind.Prefix, Text = v }, "How the value begins.")
-        .Optional("present", Forms.Boolean, null, m => m.Kind == ValueMatchKind.Present ? true : m.Kind == ValueMatchKind.Absent ? false : null,
-            (m, v) => m with { Kind = v ? ValueMatchKind.Present : ValueMatchKind.Absent, Text = "" }, "Whether there is a value at all.")
-        .ExactlyOneKey();
-
-    /// <summary>Text for an exact match, or a map that says how to compare.</summary>
-    public static Shape<ValueMatchConfig> Shape { get; } = new EitherShape<string, ValueMatchConfig>(Forms.AnyText, "exact", text => new ValueMatchConfig { Text = text }, Long);
 }

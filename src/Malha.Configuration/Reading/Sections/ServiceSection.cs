@@ -8,7 +8,8 @@ internal static class ServiceSection
     private static readonly Shape<BalanceKind> Balance = new ChoiceShape<BalanceKind>(
         ("least-loaded", BalanceKind.LeastLoaded), ("round-robin", BalanceKind.RoundRobin));
 
-    public static Section<ServiceConfig> Section { get; } = new Section<ServiceConfig>("a service: endpoints, …", name => new ServiceConfig { Name = name })
+    public static Section<ServiceConfig> Section { get; } =
+        new Section<ServiceConfig>("a service: endpoints, …", name => new ServiceConfig { Name = name })
         .Required("endpoints", new ListShape<EndpointConfig>(EndpointSection.Shape, least: 1), s => s.Endpoints, (s, v) => s with { Endpoints = v },
             "The addresses of the service.")
         .Optional("balance", Balance, Defaults.Balance, s => s.Balance, (s, v) => s with { Balance = v },
@@ -21,7 +22,8 @@ internal static class ServiceSection
             "How long a new connection may take, TLS handshake included.")
         .Optional("idleTimeout", Forms.Duration, Defaults.ServiceIdleTimeout, s => s.IdleTimeout, (s, v) => s with { IdleTimeout = v },
             "The longest silence of an exchange after its response head: of a body, a stream or an upgraded connection.")
-        .Optional("maxConnections", Forms.Integer(1, 1_000_000), Defaults.EndpointMaxConnections, s => s.MaxConnections, (s, v) => s with { MaxConnections = v },
+        .Optional("maxConnections", Forms.Integer(1, 1_000_000), Defaults.EndpointMaxConnections,
+            s => s.MaxConnections, (s, v) => s with { MaxConnections = v },
             "The most connections to each endpoint.")
         .Optional("maxPending", Forms.Integer(0, 1_000_000), Defaults.EndpointMaxPending, s => s.MaxPending, (s, v) => s with { MaxPending = v },
             "The most requests that wait for a connection to each endpoint; 0: none waits.")

@@ -12,7 +12,8 @@ internal static class ServiceTlsSection
             "a map: ca, certificate, key, serverName, verify", _ => new ServiceTlsConfig())
         .Optional("ca", new FileShape("PEM certificates", CheckCertificates), "the system's authorities", t => t.Ca, (t, v) => t with { Ca = v },
             "The certificate authorities that are trusted instead of the system's.")
-        .Optional("certificate", new FileShape("a PEM certificate with its chain", CheckCertificates), "none is presented", t => t.Certificate, (t, v) => t with { Certificate = v },
+        .Optional("certificate", new FileShape("a PEM certificate with its chain", CheckCertificates), "none is presented",
+            t => t.Certificate, (t, v) => t with { Certificate = v },
             "The certificate that Malha presents; goes with key.")
         .Optional("key", new FileShape("a PEM private key", CheckKey), "none", t => t.Key, (t, v) => t with { Key = v },
             "The private key of certificate, not encrypted.")

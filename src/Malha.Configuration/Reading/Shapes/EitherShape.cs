@@ -25,7 +25,8 @@ internal sealed class EitherShape<TText, T>(Shape<TText> text, string key, Func<
 
         if (!text.TryBind(node, path, context, out var content))
             return false;
-        value = (T)make(content).At(new SourceSpan(context.File, node.Line, node.Column, path.Text, [new(key, node.Line, node.Column)], broken: false));
+        SourceSpan.KeyPlace[] keys = [new(key, node.Line, node.Column)];
+        value = (T)make(content).At(new SourceSpan(context.File, node.Line, node.Column, path.Text, keys, broken: false));
         return true;
     }
 

@@ -53,7 +53,8 @@ internal sealed class HeaderListShape(HeaderUse use) : Shape<ConfigList<HeaderCo
     public override ShapeInfo Describe()
     {
         var value = new AnyTextInfo("a value, env:NAME or file:PATH");
-        return new MapInfo(Words, HttpSyntax.TokenPattern, new EitherInfo("a value or a list of values", [value, new ListInfo("a list of values", value, 1)]), 0);
+        var values = new EitherInfo("a value or a list of values", [value, new ListInfo("a list of values", value, 1)]);
+        return new MapInfo(Words, HttpSyntax.TokenPattern, values, 0);
     }
 
     private void BindValues(string name, YamlNode node, in KeyPath path, BindContext context, List<HeaderConfig> fields)

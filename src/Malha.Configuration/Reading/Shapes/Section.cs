@@ -53,7 +53,8 @@ internal sealed class Section<T>(string what, Func<string, T> create) : Shape<T>
         {
             // What has a name is known by it all the same: whoever refers to it need not complain as well.
             context.WrongKind(node, path, what);
-            value = path.Name is null ? null : (T)create(path.Name).At(new SourceSpan(context.File, path.Line, path.Column, path.Text, [], broken: true));
+            var place = new SourceSpan(context.File, path.Line, path.Column, path.Text, [], broken: true);
+            value = path.Name is null ? null : (T)create(path.Name).At(place);
             return value is not null;
         }
 
@@ -168,7 +169,8 @@ internal sealed class Section<T>(string what, Func<string, T> create) : Shape<T>
             var settings = new List<EffectiveSetting>();
             if (Text.HasDefault && get(fresh) is TValue value)
                 shape.Explain(value, default, settings);
-            return new KeyInfo(Name, Text.Summary, Text.IsRequired, Text.HasDefault ? settings.FirstOrDefault()?.Value ?? "off" : null, Text.Origin, shape.Describe());
+            var fallback = Text.HasDefault ? settings.FirstOrDefault()?.Value ?? "off" : null;
+            return new KeyInfo(Name, Text.Summary, Text.IsRequired, fallback, Text.Origin, shape.Describe());
         }
     }
 }

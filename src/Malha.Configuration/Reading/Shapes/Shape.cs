@@ -24,7 +24,9 @@ internal abstract class Shape<T>
 /// <summary>The name and origin that a value is listed under.</summary>
 internal readonly record struct Setting(string Path, string Origin);
 
-/// <summary>What the schema and the documentation need to know of a shape; free of the schema library, which only <c>malha schema</c> loads.</summary>
+/// <summary>
+/// What the schema and the documentation need to know of a shape; free of the schema library, which only <c>malha schema</c> loads.
+/// </summary>
 internal abstract record ShapeInfo(string Allowed);
 
 /// <summary>Text; <paramref name="Pattern"/> is a regular expression for all of it, null for any.</summary>

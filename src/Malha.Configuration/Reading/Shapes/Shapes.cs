@@ -16,9 +16,11 @@ internal static class Shapes
     public static Shape<TimeSpan> LongDuration { get; } = DurationUpTo(TimeSpan.FromDays(365), "8760h");
 
     public static Shape<long> ByteRate { get; } = new TextShape<long>(
-        "bytes per second such as 240B/s or 1KiB/s, or off", "^off$|" + Units.ByteRatePattern, ReadByteRate, rate => rate == 0 ? "off" : Units.FormatByteRate(rate));
+        "bytes per second such as 240B/s or 1KiB/s, or off", "^off$|" + Units.ByteRatePattern, ReadByteRate,
+        rate => rate == 0 ? "off" : Units.FormatByteRate(rate));
 
-    public static Shape<double> Share { get; } = new TextShape<double>("a share from 0% to 100%", Units.SharePattern, Units.ReadShare, Units.FormatShare);
+    public static Shape<double> Share { get; } = new TextShape<double>(
+        "a share from 0% to 100%", Units.SharePattern, Units.ReadShare, Units.FormatShare);
 
     public static Shape<bool> Boolean { get; } = new BooleanShape();
 
@@ -26,27 +28,33 @@ internal static class Shapes
 
     public static Shape<string> AnyText { get; } = new TextShape<string>("text", null, ReadAny, text => text);
 
-    public static Shape<string> Host { get; } = new TextShape<string>("a host without port such as admin.example", @"^[^:/\s]+$|^\[.+\]$", HttpSyntax.ReadHost, host => host);
+    public static Shape<string> Host { get; } = new TextShape<string>(
+        "a host without port such as admin.example", @"^[^:/\s]+$|^\[.+\]$", HttpSyntax.ReadHost, host => host);
 
     public static Shape<ListenAddress> Address { get; } = new TextShape<ListenAddress>(
-        "an IP address, localhost or * with a port, such as 127.0.0.1:8080, [::1]:8080 or *:8080", "^.+:[0-9]{1,5}$", ReadAddress, address => address.ToString());
+        "an IP address, localhost or * with a port, such as 127.0.0.1:8080, [::1]:8080 or *:8080",
+        "^.+:[0-9]{1,5}$", ReadAddress, address => address.ToString());
 
     public static Shape<IPNetwork> Network { get; } = new TextShape<IPNetwork>(
-        "an address or a network such as 10.0.0.0/8, 192.0.2.7 or fd00::/8", "^[0-9A-Fa-f:.]+(/[0-9]{1,3})?$", ReadNetwork, network => network.ToString());
+        "an address or a network such as 10.0.0.0/8, 192.0.2.7 or fd00::/8",
+        "^[0-9A-Fa-f:.]+(/[0-9]{1,3})?$", ReadNetwork, network => network.ToString());
 
     public static Shape<long> Size(long least, long most) => new TextShape<long>(
         $"a size from {Units.FormatSize(least)} to {Units.FormatSize(most)}, such as 64KiB, 1MiB or 10MB", Units.SizePattern,
-        (string text, out long bytes) => Units.ReadSize(text, out bytes) ?? (bytes >= least && bytes <= most ? null : $"{Printable.Quote(text)} is not allowed"),
+        (string text, out long bytes) => Units.ReadSize(text, out bytes)
+            ?? (bytes >= least && bytes <= most ? null : $"{Printable.Quote(text)} is not allowed"),
         Units.FormatSize);
 
     public static Shape<int> Integer(int least, int most) => new IntegerShape(least, most);
 
-    public static Shape<ConfigDictionary<T>> Named<T>(Shape<T> shape, int least = 0) => new MapShape<T>(NameWords, NamePattern, ReadName, shape, least);
+    public static Shape<ConfigDictionary<T>> Named<T>(Shape<T> shape, int least = 0) =>
+        new MapShape<T>(NameWords, NamePattern, ReadName, shape, least);
 
     public static string? ReadName(string text, out string name)
     {
         name = text;
-        var fits = text.Length is > 0 and <= 63 && char.IsAsciiLetterOrDigit(text[0]) && text.All(c => char.IsAsciiLetterOrDigit(c) || c is '-' or '_');
+        var fits = text.Length is > 0 and <= 63 && char.IsAsciiLetterOrDigit(text[0])
+            && text.All(c => char.IsAsciiLetterOrDigit(c) || c is '-' or '_');
         if (!fits)
             return $"{Printable.Quote(text)} is not a name";
         // What YAML, old or new, takes for another kind of value would have to be quoted at every mention.
@@ -58,7 +66,8 @@ internal static class Shapes
     private static TextShape<TimeSpan> DurationUpTo(TimeSpan most, string words) => new(
         $"a duration from 1ms to {words}, such as 250ms, 2s, 5m or 1h", Units.DurationPattern,
         (string text, out TimeSpan duration) => Units.ReadDuration(text, out duration)
-            ?? (duration < TimeSpan.FromMilliseconds(1) ? $"{Printable.Quote(text)} is too short" : duration > most ? $"{Printable.Quote(text)} is too long" : null),
+            ?? (duration < TimeSpan.FromMilliseconds(1) ? $"{Printable.Quote(text)} is too short"
+                : duration > most ? $"{Printable.Quote(text)} is too long" : null),
         Units.Format);
 
     private static string? ReadByteRate(string text, out long rate)

@@ -16,7 +16,8 @@ internal static class YamlFault
         ("did not find expected ',' or '}'", "\",\" or \"}\" is expected here; within { } a value that holds { } [ ] or , is quoted"),
         ("did not find expected ',' or ']'", "\",\" or \"]\" is expected here; within [ ] a value that holds { } [ ] or , is quoted"),
         ("could not find expected ':'", "a key without \":\""),
-        ("Did not find expected <document", "what stands here does not belong to the map above; mend the indentation, or quote a text that begins with *, & or !"),
+        ("Did not find expected <document",
+            "what stands here does not belong to the map above; mend the indentation, or quote a text that begins with *, & or !"),
         ("unknown escape character", "an unknown escape in a text in double quotation marks; write \\\\ for a backslash, or use single ones"),
     ];
 

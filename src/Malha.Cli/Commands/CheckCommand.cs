@@ -1,0 +1,99 @@
+using System.CommandLine;
+using System.Globalization;
+using System.Text;
+using System.Text.Json;
+using Malha.Configuration;
+
+namespace Malha.Cli.Commands;
+
+/// <summary><c>malha check FILE</c>: everything that is wrong with a configuration, with its places.</summary>
+internal static class CheckCommand
+{
+    private const string DefaultFile = "malha.yaml";
+
+    public static Command Build()
+    {
+        var file = new Argument<string>("FILE") { Description = "The configuration", DefaultValueFactory = _ => DefaultFile };
+        var json = new Option<bool>("--json") { Description = "Print JSON" };
+        var command = new Command("check", "Check a configuration: exit code 0 when it is good, 1 when it is not") { file, json };
+        // An option that does not exist would be taken for the argument.
+        command.Validators.Add(result =>
+        {
+            if (result.GetValue(file) is not { Length: > 0 } name || name.StartsWith('-'))
+                result.AddError($"'{result.GetValue(file)}' is neither an option nor a file (a file of such a name is ./{result.GetValue(file)})");
+        });
+        command.SetAction(parsed =>
+        {
+            var result = MalhaConfigReader.ReadFile(parsed.GetValue(file)!);
+            var (output, error) = (parsed.InvocationConfiguration.Output, parsed.InvocationConfiguration.Error);
+            if (parsed.GetValue(json))
+                output.WriteLine(ToJson(parsed.GetValue(file)!, result));
+            else
+                WriteText(parsed.GetValue(file)!, result, result.IsUnreadable ? error : output);
+            return result.IsGood ? Usage.Done : result.IsUnreadable ? Usage.CannotReach : Usage.Bad;
+        });
+        return command;
+    }
+
+    private static void WriteText(string file, ConfigResult result, TextWriter output)
+    {
+        if (result.IsGood)
+        {
+            var config = result.Config;
+            string[] counts = [Count(config.Listeners.Count, "listener"), Count(config.Services.Count, "service"), Count(config.Routes.Count, "route")];
+            output.WriteLine($"{file} is good: {string.Join(", ", counts)}");
+            return;
+        }
+
+        foreach (var error in result.Errors)
+            output.WriteLine(error);
+    }
+
+    private static string ToJson(string file, ConfigResult result)
+    {
+        using var buffer = new MemoryStream();
+        using (var json = new Utf8JsonWriter(buffer, new JsonWriterOptions { Indented = true }))
+        {
+            json.WriteStartObject();
+            json.WriteString("file", file);
+            json.WriteBoolean("good", result.IsGood);
+            if (result.IsGood)
+            {
+                json.WriteNumber("listeners", result.Config.Listeners.Count);
+                json.WriteNumber("services", result.Config.Services.Count);
+                json.WriteNumber("routes", result.Config.Routes.Count);
+            }
+
+            json.WriteStartArray("errors");
+            foreach (var error in result.Errors)
+                Write(json, error);
+            json.WriteEndArray();
+            json.WriteEndObject();
+        }
+
+        return Encoding.UTF8.GetString(buffer.GetBuffer().AsSpan(0, (int)buffer.Length));
+    }
+
+    private static void Write(Utf8JsonWriter json, ConfigError error)
+    {
+        json.WriteStartObject();
+        json.WriteString("file", error.File);
+        // 0 is "the file as a whole"; JSON says so by leaving it out.
+        if (error.Line > 0)
+        {
+            json.WriteNumber("line", error.Line);
+            json.WriteNumber("column", error.Column);
+        }
+
+        if (error.Path.Length > 0)
+            json.WriteString("path", error.Path);
+        json.WriteString("problem", error.Problem);
+        if (error.Suggestion is not null)
+            json.WriteString("suggestion", error.Suggestion);
+        if (error.Allowed is not null)
+            json.WriteString("allowed", error.Allowed);
+        json.WriteEndObject();
+    }
+
+    private static string Count(int count, string what) => string.Create(CultureInfo.InvariantCulture, $"{count} {what}{(count == 1 ? "" : "s")}");
+}
