@@ -9,27 +9,20 @@ namespace Malha.Cli.Commands;
 /// <summary><c>malha check FILE</c>: everything that is wrong with a configuration, with its places.</summary>
 internal static class CheckCommand
 {
-    private const string DefaultFile = "malha.yaml";
-
     public static Command Build()
     {
-        var file = new Argument<string>("FILE") { Description = "The configuration", DefaultValueFactory = _ => DefaultFile };
+        var file = FileArgument.Build();
         var json = new Option<bool>("--json") { Description = "Print JSON" };
         var command = new Command("check", "Check a configuration: exit code 0 when it is good, 1 when it is not") { file, json };
-        // An option that does not exist would be taken for the argument.
-        command.Validators.Add(result =>
-        {
-            if (result.GetValue(file) is not { Length: > 0 } name || name.StartsWith('-'))
-                result.AddError($"'{result.GetValue(file)}' is neither an option nor a file (a file of such a name is ./{result.GetValue(file)})");
-        });
         command.SetAction(parsed =>
         {
-            var result = MalhaConfigReader.ReadFile(parsed.GetValue(file)!);
+            var name = parsed.GetValue(file) ?? FileArgument.Default;
+            var result = MalhaConfigReader.ReadFile(name);
             var (output, error) = (parsed.InvocationConfiguration.Output, parsed.InvocationConfiguration.Error);
             if (parsed.GetValue(json))
-                output.WriteLine(ToJson(parsed.GetValue(file)!, result));
+                output.WriteLine(ToJson(name, result));
             else
-                WriteText(parsed.GetValue(file)!, result, result.IsUnreadable ? error : output);
+                WriteText(name, result, result.IsUnreadable ? error : output);
             return result.IsGood ? Usage.Done : result.IsUnreadable ? Usage.CannotReach : Usage.Bad;
         });
         return command;

@@ -29,7 +29,7 @@ internal static class ExplainCommand
         {
             foreach (var error in result.Errors)
                 Console.Error.WriteLine(error);
-            return File.Exists(file) ? Usage.Bad : Usage.CannotReach;
+            return result.IsUnreadable ? Usage.CannotReach : Usage.Bad;
         }
 
         var (host, target) = Split(url);

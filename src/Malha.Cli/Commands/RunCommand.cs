@@ -8,11 +8,9 @@ namespace Malha.Cli.Commands;
 /// <summary><c>malha run</c>: the gateway, from a file or before one URL, until SIGTERM or Ctrl-C.</summary>
 internal static class RunCommand
 {
-    private const string DefaultFile = "malha.yaml";
-
     public static Command Build()
     {
-        var file = new Argument<string?>("FILE") { Description = $"The configuration (./{DefaultFile})", Arity = ArgumentArity.ZeroOrOne };
+        var file = FileArgument.Build();
         var upstream = new Option<string?>("--upstream") { Description = "Run without a file, before this URL", HelpName = "URL" };
         var listen = new Option<string?>("--listen") { Description = "With --upstream: where to listen (127.0.0.1:8080)", HelpName = "ADDRESS:PORT" };
         var exitWithStdin = new Option<bool>("--exit-with-stdin") { Description = "End when standard input does: for a program that starts this one" };
@@ -24,7 +22,7 @@ internal static class RunCommand
         });
         command.SetAction((parsed, _) => parsed.GetValue(upstream) is { } url
             ? RunUpstreamAsync(url, parsed.GetValue(listen), parsed.GetValue(exitWithStdin))
-            : RunFileAsync(parsed.GetValue(file) ?? DefaultFile, parsed.GetValue(exitWithStdin)));
+            : RunFileAsync(parsed.GetValue(file) ?? FileArgument.Default, parsed.GetValue(exitWithStdin)));
         return command;
     }
 
@@ -56,7 +54,7 @@ internal static class RunCommand
 
         foreach (var error in result.Errors)
             Console.Error.WriteLine(error);
-        return File.Exists(file) ? Usage.Bad : Usage.CannotReach;
+        return result.IsUnreadable ? Usage.CannotReach : Usage.Bad;
     }
 
     private static async Task<int> RunAsync(MalhaConfig config, string? file, bool exitWithStdin)
