@@ -7,32 +7,52 @@ internal static class ListenerRules
 {
     public static void Check(MalhaConfig config, ErrorList errors)
     {
-        var taken = new Dictionary<int, List<(ListenAddress Address, SourceSpan Place)>>();
+        var ports = new Dictionary<int, TakenPort>();
         foreach (var listener in config.Listeners.Values)
-            Take(listener.Address, listener.Source, taken, errors);
+            Take(listener.Address, listener.Source, ports, errors);
         if (config.Admin is { } admin)
-            Take(admin.Address, admin.Source, taken, errors);
+            Take(admin.Address, admin.Source, ports, errors);
     }
 
-    private static void Take(
-        ListenAddress address, SourceSpan source, Dictionary<int, List<(ListenAddress Address, SourceSpan Place)>> taken, ErrorList errors)
+    private static void Take(ListenAddress address, SourceSpan source, Dictionary<int, TakenPort> ports, ErrorList errors)
     {
         // Port 0 is any free port, as often as one likes.
         if (address.Port == 0 || source.IsBroken)
             return;
-        if (!taken.TryGetValue(address.Port, out var others))
-            taken[address.Port] = others = [];
+        if (!ports.TryGetValue(address.Port, out var port))
+            ports[address.Port] = port = new TakenPort();
 
         var place = source.Of("address");
-        var other = others.Find(other => Overlap(other.Address, address));
-        if (other.Address is null)
-            others.Add((address, place));
+        if (port.Find(address.Host) is { } other)
+            errors.Add(place, $"{address} is taken by {other.Path} ({other})");
         else
-            errors.Add(place, $"{address} is taken by {other.Place.Path} ({other.Place})");
+            port.Add(address.Host, place);
     }
 
-    private static bool Overlap(ListenAddress a, ListenAddress b) =>
-        a.Host == b.Host || IsAny(a) || IsAny(b) || (a.Host == "localhost" && b.IsLoopback) || (b.Host == "localhost" && a.IsLoopback);
+    /// <summary>The hosts that are taken on one port. Addresses of all interfaces overlap with every host, localhost with the two that it stands for.</summary>
+    private sealed class TakenPort
+    {
+        private readonly Dictionary<string, SourceSpan> _hosts = new(StringComparer.Ordinal);
+        private SourceSpan? _first;
+        private SourceSpan? _any;
 
-    private static bool IsAny(ListenAddress address) => address.Host is "*" or "0.0.0.0" or "::";
+        public SourceSpan? Find(string host) => host switch
+        {
+            _ when IsAny(host) => _first,
+            _ when _any is not null => _any,
+            "localhost" => _hosts.GetValueOrDefault(host) ?? _hosts.GetValueOrDefault("127.0.0.1") ?? _hosts.GetValueOrDefault("::1"),
+            "127.0.0.1" or "::1" => _hosts.GetValueOrDefault(host) ?? _hosts.GetValueOrDefault("localhost"),
+            _ => _hosts.GetValueOrDefault(host),
+        };
+
+        public void Add(string host, SourceSpan place)
+        {
+            _hosts.Add(host, place);
+            _first ??= place;
+            if (IsAny(host))
+                _any = place;
+        }
+
+        private static bool IsAny(string host) => host is "*" or "0.0.0.0" or "::";
+    }
 }

@@ -9,6 +9,8 @@ namespace Malha.Configuration;
 /// </summary>
 public sealed record PathPattern
 {
+    private const int MaxLength = 4096;
+
     private PathPattern(string text, ConfigList<PathSegment> segments, bool takesRest)
     {
         Text = text;
@@ -39,6 +41,12 @@ public sealed record PathPattern
         if (!text.StartsWith('/'))
         {
             problem = "a path begins with /";
+            return false;
+        }
+
+        if (text.Length > MaxLength)
+        {
+            problem = "a path has at most 4096 characters";
             return false;
         }
 

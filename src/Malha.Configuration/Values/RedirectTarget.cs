@@ -9,6 +9,8 @@ namespace Malha.Configuration;
 /// </summary>
 public sealed record RedirectTarget
 {
+    private const int MaxLength = 4096;
+
     private RedirectTarget(string text, ConfigList<RedirectPart> parts)
     {
         Text = text;
@@ -29,7 +31,7 @@ public sealed record RedirectTarget
     {
         target = null;
         var parts = new List<RedirectPart>();
-        problem = ReadParts(text, parts) ?? CheckStart(text);
+        problem = text.Length > MaxLength ? "a redirect has at most 4096 characters" : ReadParts(text, parts) ?? CheckStart(text);
         if (problem is not null)
             return false;
 
