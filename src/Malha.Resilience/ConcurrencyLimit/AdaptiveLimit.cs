@@ -229,7 +229,7 @@ internal sealed class AdaptiveLimit
             var cut = queue > beta ? Math.Max(step, -distance / 2) : 0;
             if (dropped)
                 cut = Math.Min(Math.Max(cut, step), _limit * (1 - DropBackoff));
-            else if (cut > 0 && _limit - cut < _limitTried * LargeCut && _windowsSinceTrial >= 2)
+            else if (cut > 0 && _limit - cut < _limitTried * LargeCut && _windowsSinceTrial >= WindowsBetweenTrials)
             {
                 // A cut to be sure of, not a base to be known well: few calls must do, since every one costs throughput.
                 StartTrial(seen, CutTrialSamplesAtMost, now);
@@ -285,9 +285,8 @@ internal sealed class AdaptiveLimit
         {
             // Less by as much as the concurrency: it waited in both. Nothing to learn yet, unless this is what is known to be idle.
             var change = ratio / _before.Ratio;
-            var uncertain = change * Math.Sqrt(Square(error / ratio) + Square(_first.Error / _first.Ratio));
             var share = inFlight / _before.InFlight;
-            var waited = change <= share + Remainder * (1 - share) + uncertain && !(_tried && IsAsKnown(ratio, error));
+            var waited = change <= share + Remainder * (1 - share) && !(_tried && IsAsKnown(ratio, error));
             if (waited && _trialLimit > Math.Max(1, _options.Min))
             {
                 Try(inFlight, ratio, _trialLimit / 2.0, now);
