@@ -9,7 +9,7 @@ namespace Malha.Lab.Scenarios;
 /// </summary>
 internal sealed class CacheScenario : Scenario
 {
-    private const int Keys = 2_400;
+    private const int Keys = 2_000;
     private const double Load = 300;
     private const double Database = 40;
     private const int FlushAt = 60;
@@ -53,7 +53,8 @@ internal sealed class CacheScenario : Scenario
         time.RunUntil(End);
 
         var ratio = hits.Skip(FlushAt + 55).Take(10).Sum() / (double)tally.Asked.Skip(FlushAt + 55).Take(10).Sum();
-        return Result(arm, seed, tally, Check.AtLeast("hit ratio 60 s after the flush", ratio, .85));
+        var before = hits.Skip(FlushAt - 20).Take(20).Sum() / (double)tally.Asked.Skip(FlushAt - 20).Take(20).Sum();
+        return Result(arm, seed, tally, Check.AtLeast("hit ratio before", before, .85), Check.AtLeast("hit ratio 60 s after the flush", ratio, .85));
 
         // Only an answer that the caller still waited for fills the cache.
         void Filled(OutcomeKind outcome, int key)

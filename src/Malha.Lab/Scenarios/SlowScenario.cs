@@ -59,6 +59,12 @@ internal sealed class CollapseScenario : Scenario
         double Rate(double now) => now is >= SpikeAt and < SpikeAt + SpikeSeconds ? Load * Spike : Load;
         time.Arrivals(chance.Fork(), Rate, End, Caller(arm, time, tally, service, gateway));
         time.RunUntil(End + 5);
-        return Result(arm, seed, tally, Check.AtLeast("goodput from 10 s after the spike", tally.Share(SpikeAt + SpikeSeconds + 10, End), .9));
+        var before = tally.Share(5, SpikeAt);
+        return Result(
+            arm,
+            seed,
+            tally,
+            Check.AtLeast("goodput before", before, .85),
+            Check.AtLeast("goodput from 10 s after the spike, of that before", tally.Share(SpikeAt + SpikeSeconds + 10, End) / before, .95));
     }
 }

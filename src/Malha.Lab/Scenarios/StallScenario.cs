@@ -51,14 +51,16 @@ internal sealed class LoadSweepScenario : Scenario
         foreach (var load in Loads)
         {
             var run = new StallScenario { Load = load * Capacity }.Run(arm, seed);
-            // At .95 of the capacity a queue is long by nature: what is good there is less than what is asked.
+            // Near the capacity some are refused by nature: recovered is what was good before the stall.
             var last = run.Asked.Count - 2;
-            var share = run.Good.Take(last).Skip(last - 30).Sum() / (double)run.Asked.Take(last).Skip(last - 30).Sum();
-            if (share < .9)
+            if (Share(run, last - 30, last) < .95 * Share(run, 5, StallScenario.StallAt))
                 break;
             recovered = load;
         }
 
         return new ScenarioResult(Name, arm, seed) { Checks = [Check.AtLeast("recovers up to a load of", recovered, .95)] };
     }
+
+    private static double Share(ScenarioResult run, int from, int to) =>
+        run.Good.Take(to).Skip(from).Sum() / (double)run.Asked.Take(to).Skip(from).Sum();
 }

@@ -210,6 +210,6 @@ internal sealed class Gateway
                 End(call, OutcomeKind.BackPressure);
         }
 
-        protected override void OnDecided(in AdmissionDecision decision) => Decide(decision);
+        public override void OnDecided(in AdmissionDecision decision) => Decide(decision);
     }
 }

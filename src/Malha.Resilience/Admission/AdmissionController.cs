@@ -244,7 +244,7 @@ public sealed class AdmissionController
 
     private void Dispatch_NeedsLock(Moment now, ref DecidedWaiters decided)
     {
-        while (_waiting > 0 && _inFlight.Count < _inFlight.Limit)
+        while (_waiting > 0 && _inFlight.Count < _inFlight.FullLimit)
         {
             Seats_NeedsLock();
             var shareClass = NextClass_NeedsLock();
@@ -275,7 +275,7 @@ public sealed class AdmissionController
     {
         for (var i = 0; i < _queues.Length; i++)
         {
-            if (_queues[i].Count > 0 && _inFlight[i] < _nominal[i])
+            if (_queues[i].Count > 0 && _inFlight[i] < _nominal[i] && MayStart_NeedsLock(i))
                 return i;
         }
 
@@ -290,7 +290,9 @@ public sealed class AdmissionController
 
     private bool MayStart_NeedsLock(int shareClass)
     {
-        if (_inFlight.Count >= _inFlight.Limit)
+        // A trial of the adaptive limit is at the expense of the others, not of the most important class.
+        var exempt = shareClass == 0 && _nominal.Length > 1 && _inFlight[0] < _nominal[0];
+        if (_inFlight.Count >= (exempt ? _inFlight.FullLimit : _inFlight.Limit))
             return false;
         if (_inFlight[shareClass] < _nominal[shareClass])
             return true;
@@ -303,7 +305,7 @@ public sealed class AdmissionController
 
     private void Seats_NeedsLock()
     {
-        var total = _inFlight.Limit;
+        var total = _inFlight.FullLimit;
         for (var i = 0; i < _nominal.Length; i++)
         {
             var shareClass = _options.Classes[i];

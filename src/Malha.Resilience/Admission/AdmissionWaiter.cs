@@ -61,7 +61,7 @@ public abstract class AdmissionWaiter
     internal AdmissionDecision Decision { get; set; }
 
     /// <summary>Admitted with its permit, or refused.</summary>
-    protected internal abstract void OnDecided(in AdmissionDecision decision);
+    public abstract void OnDecided(in AdmissionDecision decision);
 }
 
 /// <summary>Decided waiters on their way out of the lock, chained through themselves.</summary>

@@ -13,8 +13,8 @@ namespace Malha.Resilience;
 /// 100 latencies, at least 10 s apart; only while the limit is in use.</para>
 /// <para>A window ends when the queue is known to half of α, from the scatter of its own samples: ten calls of a service whose work is always the same, a
 /// hundred where it is exponential.</para>
-/// <para>Regimes: in flight below half the limit: nothing is concluded about the limit, and calls that began with few others teach the base. More than a
-/// tenth of a window dropped and a queue: the limit shrinks by a tenth and nothing is concluded about the base, so that a stall does not teach a wrong one.
+/// <para>Regimes: in flight below half the limit: nothing is concluded about the limit, and calls that began with few others teach the base. More than
+/// half of a window dropped and a queue: the limit shrinks by a tenth and nothing is concluded about the base, so that a stall does not teach a wrong one.
 /// Growth ends at five times what was in flight. Not synchronized: its owner holds the lock.</para>
 /// </summary>
 internal sealed class AdaptiveLimit
@@ -23,9 +23,10 @@ internal sealed class AdaptiveLimit
     private const int WindowSamplesUsual = 100;
     private const int WindowSamplesAtMost = 1_000;
     private const int TrialSamplesAtMost = 200;
+    private const int CutTrialSamplesAtMost = 24;
     private const int TrialLatenciesAtMost = 30;
     private static readonly TimeSpan TrialAtMost = TimeSpan.FromMilliseconds(100);
-    private const double DroppedMuch = 0.1;
+    private const double DroppedMuch = 0.5;
     private const double LargeCut = 0.75;
     private const double DropBackoff = 0.9;
     private const double Growth = 1.25;
@@ -47,6 +48,9 @@ internal sealed class AdaptiveLimit
     private readonly Window _trial = new();
     private ConcurrencyLimitOptions _options;
     private double _limit;
+
+    /// <summary>The highest the limit was since the last trial: what large cuts are measured against.</summary>
+    private double _limitTried;
     private double _scale = 1;
     private double _typical;
     private bool _grew;
@@ -64,6 +68,7 @@ internal sealed class AdaptiveLimit
     private int _trialLimit;
     private int _trialId;
     private int _trialSize;
+    private int _trialSizeAtMost;
     private int _trialStarted;
     private int _trialEnded;
     private Moment _trialBegan;
@@ -74,9 +79,13 @@ internal sealed class AdaptiveLimit
     {
         _options = options;
         _limit = options.Initial;
+        _limitTried = _limit;
     }
 
     public int Limit => _trialLimit > 0 ? _trialLimit : (int)_limit;
+
+    /// <summary>The limit but for a trial.</summary>
+    public int FullLimit => (int)_limit;
 
     /// <summary>What an answer takes at present.</summary>
     public TimeSpan Typical => new((long)_typical);
@@ -220,9 +229,10 @@ internal sealed class AdaptiveLimit
             var cut = queue > beta ? Math.Max(step, -distance / 2) : 0;
             if (dropped)
                 cut = Math.Min(Math.Max(cut, step), _limit * (1 - DropBackoff));
-            else if (queue > beta + alpha && _limit - cut * 2 < _limit * LargeCut && _windowsSinceTrial >= WindowsBetweenTrials)
+            else if (cut > 0 && _limit - cut < _limitTried * LargeCut && _windowsSinceTrial >= WindowsBetweenTrials)
             {
-                StartTrial(seen, now);
+                // A cut to be sure of, not a base to be known well: few calls must do, since every one costs throughput.
+                StartTrial(seen, CutTrialSamplesAtMost, now);
                 return;
             }
 
@@ -231,13 +241,14 @@ internal sealed class AdaptiveLimit
 
         var due = confirmed ? now - _lastTrial >= Longer(TrialEvery, Typical * TrialEveryLatencies) : _windowsSinceTrial >= WindowsBetweenTrials;
         if (saturated && due && !dropped && queue >= alpha / 2)
-            StartTrial(seen, now);
+            StartTrial(seen, TrialSamplesAtMost, now);
     }
 
     private void Grow(double by, int most)
     {
         var cap = Math.Max(_limit, Math.Max(_options.Initial, 5.0 * most));
         _limit = Math.Min(Math.Min(_limit + by, cap), _options.Max);
+        _limitTried = Math.Max(_limitTried, _limit);
     }
 
     private (double Alpha, double Beta, double Step) Thresholds()
@@ -247,9 +258,10 @@ internal sealed class AdaptiveLimit
         return (alpha, 2 * alpha, log);
     }
 
-    private void StartTrial((double InFlight, double Ratio, double Error, int Count) seen, Moment now)
+    private void StartTrial((double InFlight, double Ratio, double Error, int Count) seen, int samplesAtMost, Moment now)
     {
         _first = seen;
+        _trialSizeAtMost = samplesAtMost;
         _lastTrial = now;
         Try(seen.InFlight, seen.Ratio, Math.Min(_limit, seen.InFlight) / 2, now);
     }
@@ -260,7 +272,7 @@ internal sealed class AdaptiveLimit
         _before = (inFlight, ratio);
         _trialLimit = Math.Max(_options.Min, (int)limit);
         var root = _scatter * _first.InFlight / (.75 * Thresholds().Alpha);
-        _trialSize = Math.Clamp((int)(root * root), Math.Max(8, Math.Min(TrialSamplesAtMost, _trialLimit)), TrialSamplesAtMost);
+        _trialSize = Math.Clamp((int)(root * root), Math.Max(8, Math.Min(_trialSizeAtMost, _trialLimit)), _trialSizeAtMost);
         (_trialStarted, _trialEnded, _trialBegan) = (0, 0, now);
         _trialId++;
         _trial.Restart();
@@ -273,9 +285,8 @@ internal sealed class AdaptiveLimit
         {
             // Less by as much as the concurrency: it waited in both. Nothing to learn yet, unless this is what is known to be idle.
             var change = ratio / _before.Ratio;
-            var uncertain = change * Math.Sqrt(Square(error / ratio) + Square(_first.Error / _first.Ratio));
             var share = inFlight / _before.InFlight;
-            var waited = change <= share + Remainder * (1 - share) + uncertain && !(_tried && IsAsKnown(ratio, error));
+            var waited = change <= share + Remainder * (1 - share) && !(_tried && IsAsKnown(ratio, error));
             if (waited && _trialLimit > Math.Max(1, _options.Min))
             {
                 Try(inFlight, ratio, _trialLimit / 2.0, now);
@@ -290,6 +301,7 @@ internal sealed class AdaptiveLimit
         }
 
         _trialLimit = 0;
+        _limitTried = _limit;
         _probedUp = false;
         _lastTrial = now;
         _windowsSinceTrial = 0;

@@ -23,6 +23,9 @@ internal sealed class InFlight
 
     public int Limit => _adaptive?.Limit ?? _options.Fixed!.Value;
 
+    /// <summary>The limit, but for a trial that the adaptive limit makes just now.</summary>
+    public int FullLimit => _adaptive?.FullLimit ?? Limit;
+
     public int Count { get; private set; }
 
     public int Abandoned => _abandoned.Count;
