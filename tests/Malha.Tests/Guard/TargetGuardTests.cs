@@ -13,6 +13,7 @@ public sealed class TargetGuardTests
     [InlineData("//a//b", "//a//b", "")]
     [InlineData("/a%2fb%2Fc", "/a%2fb%2Fc", "")]
     [InlineData("/a%20b%C3%A9%ff", "/a%20b%C3%A9%ff", "")]
+    [InlineData("/a%0d%0aX:y/%09%7f", "/a%0d%0aX:y/%09%7f", "")]
     [InlineData("/%25%32%65", "/%25%32%65", "")]
     [InlineData("/%252e%252e/", "/%252e%252e/", "")]
     [InlineData("/...", "/...", "")]
@@ -63,9 +64,6 @@ public sealed class TargetGuardTests
     [InlineData("/a%?41", nameof(HttpFault.BadPercentEncoding))]
     [InlineData("/%u002e", nameof(HttpFault.BadPercentEncoding))]
     [InlineData("/%00", nameof(HttpFault.BadPercentEncoding))]
-    [InlineData("/a%0d%0aX:y", nameof(HttpFault.BadPercentEncoding))]
-    [InlineData("/%09", nameof(HttpFault.BadPercentEncoding))]
-    [InlineData("/%7f", nameof(HttpFault.BadPercentEncoding))]
     // Bytes and forms.
     [InlineData("/a\\b", nameof(HttpFault.BadTarget))]
     [InlineData("/..\\b", nameof(HttpFault.BadTarget))]
