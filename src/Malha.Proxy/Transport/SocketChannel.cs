@@ -55,7 +55,7 @@ internal sealed class SocketChannel : ByteChannel
 
     public override void ShutdownSend() => Shutdown(SocketShutdown.Send);
 
-    public override void ShutdownBoth() => Shutdown(SocketShutdown.Both);
+    public override void ShutdownReceive() => Shutdown(SocketShutdown.Receive);
 
     private void Shutdown(SocketShutdown how)
     {
