@@ -22,9 +22,11 @@ internal sealed class AttemptLoop(DataPlane plane)
     {
         var service = exchange.Service!;
         exchange.BegunAt = plane.Wheel.NowMs;
-        exchange.Deadline = plane.Wheel.After(exchange.Timeout);
         if (!await ReadBodyAsync(exchange))
             return exchange.Cancelled == CancelReason.None ? BodyFault(exchange) : Cancelled(exchange);
+        if (exchange.Body.IsComplete)
+            exchange.Connection.WatchClient();
+        exchange.BeginTimeout(plane.Wheel);
         while (true)
         {
             if (exchange.Cancelled != CancelReason.None)
@@ -33,6 +35,7 @@ internal sealed class AttemptLoop(DataPlane plane)
             if (endpoint is null)
                 return new Refusal(RefusalKind.NoEndpoint);
             exchange.Attempts++;
+            exchange.BeginAttempt(plane.Wheel);
 
             // The server may be closing an idle connection just now. A request that can be repeated tries one once; a body that is still
             // coming in could be sent only once, and goes over a connection that was in use a moment ago, or a new one.
@@ -45,7 +48,7 @@ internal sealed class AttemptLoop(DataPlane plane)
                 {
                     if (exchange.Cancelled == CancelReason.None && outcome == ConnectOutcome.Refused && exchange.Attempts < Math.Min(MaxConnectionAttempts, service.Endpoints.Length))
                         continue;
-                    return NotConnected(exchange, outcome);
+                    return NotConnected(exchange, endpoint, outcome);
                 }
                 connection = opened;
             }
@@ -64,7 +67,8 @@ internal sealed class AttemptLoop(DataPlane plane)
                 return TimedOut(exchange);
             if (fault != HttpFault.None)
                 return new Refusal(RefusalKind.BadAnswer, fault);
-            if (lost && exchange.Request.IsIdempotent && exchange.Body.CanReplay && exchange.Attempts < MaxConnectionAttempts)
+            // What is still being sent cannot be sent again.
+            if (lost && !exchange.HasUpload && exchange.Request.IsIdempotent && exchange.Body.CanReplay && exchange.Attempts < MaxConnectionAttempts)
                 continue;
             return new Refusal(RefusalKind.ConnectionLost);
         }
@@ -87,7 +91,7 @@ internal sealed class AttemptLoop(DataPlane plane)
         connection.Endpoint.Started();
         if (!exchange.Attach(connection))
             return HeadOutcome.Nothing;
-        connection.ArmDeadline(AttemptDeadline(exchange));
+        connection.ArmDeadline(exchange.AttemptDeadline);
         // Whether it worked does not matter yet: a server that closed while we sent may have answered first.
         await SendAsync(exchange, connection);
         while (true)
@@ -97,6 +101,11 @@ internal sealed class AttemptLoop(DataPlane plane)
                 return outcome;
             if (!await exchange.Response.SendInformationalAsync(connection.Head))
                 return HeadOutcome.Truncated;
+            if (connection.Head.Status == 100 && exchange.AwaitsContinue)
+            {
+                exchange.Continue();
+                exchange.Connection.ExpectBody();
+            }
             connection.NextHead();
         }
     }
@@ -142,13 +151,15 @@ internal sealed class AttemptLoop(DataPlane plane)
             return new Refusal(RefusalKind.BadAnswer, fault);
         }
 
+        exchange.Answered();
         connection.Disarm();
         var sent = await exchange.Response.SendHeadAsync(exchange, connection, hasBlock);
         if (isTunnel)
         {
-            if (sent)
-                await Tunnel.RunAsync(exchange, connection, (long)exchange.Service.Config.IdleTimeout.TotalMilliseconds, LastMoment(exchange));
-            Finish(exchange, connection, clean: false);
+            // Its end is an orderly one when both sides have ended theirs: what is still on its way must arrive.
+            connection.Head.KeepAlive = false;
+            var whole = sent && await Tunnel.RunAsync(exchange, connection, (long)exchange.Service.Config.IdleTimeout.TotalMilliseconds, LastMoment(exchange));
+            Finish(exchange, connection, clean: whole);
             return Refusal.None;
         }
 
@@ -193,9 +204,6 @@ internal sealed class AttemptLoop(DataPlane plane)
         connection.Endpoint.Return(connection, clean);
     }
 
-    private long AttemptDeadline(Exchange exchange) =>
-        exchange.AttemptTimeout is { } timeout ? Math.Min(exchange.Deadline, plane.Wheel.After(timeout)) : exchange.Deadline;
-
     private static Refusal Cancelled(Exchange exchange) => exchange.Cancelled switch
     {
         CancelReason.SlowBody => new Refusal(RefusalKind.SlowRequest),
@@ -212,6 +220,14 @@ internal sealed class AttemptLoop(DataPlane plane)
 
     private Refusal TimedOut(Exchange exchange)
     {
+        // While the request is still coming in, only a server that takes nothing of it is late; or the client, that was told to go on and did not.
+        if (exchange.HasUpload && !exchange.Body.IsComplete && !exchange.AwaitsContinue)
+        {
+            var config = exchange.Service!.Config;
+            return exchange.Body.Received == 0 ? new Refusal(RefusalKind.SlowRequest)
+                : new Refusal(RefusalKind.Deadline, Rule: config.Source.Path + ".idleTimeout", Limit: config.IdleTimeout.TotalMilliseconds,
+                    Observed: config.IdleTimeout.TotalMilliseconds, Unit: "ms");
+        }
         // Which of the two clocks ran out: the one that was shorter.
         var attempt = exchange.AttemptTimeout is { } limit && plane.Wheel.NowMs < exchange.Deadline ? limit : (TimeSpan?)null;
         var name = attempt is null ? ".timeout" : ".attemptTimeout";
@@ -229,11 +245,22 @@ internal sealed class AttemptLoop(DataPlane plane)
         return new Refusal(RefusalKind.BodyTooLarge, Rule: config.Source.Path + ".maxBody", Limit: config.MaxBody ?? 0, Observed: observed, Unit: "bytes");
     }
 
-    private static Refusal NotConnected(Exchange exchange, ConnectOutcome outcome) => exchange.Cancelled != CancelReason.None ? Cancelled(exchange) : outcome switch
+    private Refusal NotConnected(Exchange exchange, EndpointState endpoint, ConnectOutcome outcome)
     {
-        ConnectOutcome.TimedOut => new Refusal(RefusalKind.ConnectTimeout),
-        ConnectOutcome.Overflow => new Refusal(RefusalKind.ConnectionLimit),
-        ConnectOutcome.Untrusted => new Refusal(RefusalKind.Untrusted),
-        _ => new Refusal(RefusalKind.ConnectFailed),
-    };
+        if (exchange.Cancelled != CancelReason.None)
+            return Cancelled(exchange);
+        if (plane.Wheel.NowMs >= exchange.AttemptDeadline)
+            return TimedOut(exchange);
+        var config = exchange.Service!.Config;
+        var path = config.Source.Path;
+        return outcome switch
+        {
+            ConnectOutcome.TimedOut => new Refusal(RefusalKind.ConnectTimeout, Rule: path + ".connectTimeout", Limit: config.ConnectTimeout.TotalMilliseconds,
+                Observed: plane.Time.GetElapsedTime(exchange.StartedAt).TotalMilliseconds, Unit: "ms"),
+            ConnectOutcome.Overflow => new Refusal(RefusalKind.ConnectionLimit, Rule: path + ".maxConnections", Limit: config.MaxConnections,
+                Observed: endpoint.Open, Unit: "connections"),
+            ConnectOutcome.Untrusted => new Refusal(RefusalKind.Untrusted),
+            _ => new Refusal(RefusalKind.ConnectFailed),
+        };
+    }
 }

@@ -18,9 +18,13 @@ internal sealed class Exchange
 
     private UpstreamConnection? _upstream;
     private long _lease;
-    private ConnectAttempt? _connecting;
-    private int _cancelled;
+    private PendingConnection? _connecting;
+    // Which use of this object it is in the upper bits, why it was cancelled in the lowest byte.
+    private long _life;
     private bool _keepsRequestId;
+    private readonly Lock _uploadLock = new();
+    private volatile bool _hasContinued;
+    private bool _hasAnswer;
 
     public Exchange(ulong seed)
     {
@@ -67,8 +71,19 @@ internal sealed class Exchange
     /// <summary>When the answer's head must be there, in milliseconds of the wheel.</summary>
     public long Deadline { get; set; } = TimerEntry.None;
 
-    /// <summary>When the connection that is being opened for it must be there.</summary>
-    public long ConnectDeadline => Deadline;
+    /// <summary>The same for the attempt under way, its connection included.</summary>
+    public long AttemptDeadline { get; private set; } = TimerEntry.None;
+
+    /// <summary>Begins the time that the service has, all attempts together.</summary>
+    public void BeginTimeout(TimerWheel wheel)
+    {
+        Deadline = wheel.After(Timeout);
+        BeginAttempt(wheel);
+    }
+
+    /// <summary>Begins the time that one attempt has.</summary>
+    public void BeginAttempt(TimerWheel wheel) =>
+        AttemptDeadline = AttemptTimeout is { } timeout ? Math.Min(Deadline, wheel.After(timeout)) : Deadline;
 
     /// <summary>Attempts begun.</summary>
     public int Attempts { get; set; }
@@ -78,10 +93,38 @@ internal sealed class Exchange
 
     public bool HasUpload { get; set; }
 
+    /// <summary>Whether the client holds its body back until the server says 100: its clock does not run yet, the server's does.</summary>
+    public bool AwaitsContinue => Request.ExpectsContinue && !_hasContinued;
+
+    /// <summary>The server has said 100.</summary>
+    public void Continue() => _hasContinued = true;
+
+    /// <summary>Sets the deadline of the answer's head while the request is still being sent; nothing any more once the head is there.</summary>
+    public void ArmAnswer(UpstreamConnection connection, long deadline)
+    {
+        lock (_uploadLock)
+        {
+            if (!_hasAnswer)
+                connection.ArmDeadline(deadline);
+        }
+    }
+
+    /// <summary>The final head is there: from now on only whoever relays the answer sets the connection's deadline.</summary>
+    public void Answered()
+    {
+        if (!HasUpload)
+            return;
+        lock (_uploadLock)
+            _hasAnswer = true;
+    }
+
     /// <summary>Whether the whole request has reached the endpoint.</summary>
     public bool IsSent => !HasUpload || (Upload.IsCompleted && Body.IsComplete && Body.Fault == HttpFault.None);
 
-    public CancelReason Cancelled => (CancelReason)Volatile.Read(ref _cancelled);
+    public CancelReason Cancelled => (CancelReason)(byte)Volatile.Read(ref _life);
+
+    /// <summary>Names this use of the object, so that an order to cancel that comes late does not hit the next one.</summary>
+    public long Ticket => Volatile.Read(ref _life) & ~(long)byte.MaxValue;
 
     public void Begin(Http1Connection connection, GatewayModel model, long startedAt)
     {
@@ -102,23 +145,31 @@ internal sealed class Exchange
         Model = null!;
         Route = null;
         Service = null;
-        Deadline = TimerEntry.None;
+        Deadline = AttemptDeadline = TimerEntry.None;
         Attempts = 0;
+        _hasContinued = false;
+        _hasAnswer = false;
         Upload = default;
         HasUpload = false;
-        _cancelled = 0;
+        Volatile.Write(ref _life, Ticket + byte.MaxValue + 1);
         _upstream = null;
         _connecting = null;
     }
 
     /// <summary>Ends it from outside: the attempt under way is broken off, no other begins. From any thread; the first reason stands.</summary>
-    public void Cancel(CancelReason reason)
+    public void Cancel(CancelReason reason, long ticket)
     {
-        if (Interlocked.CompareExchange(ref _cancelled, (int)reason, 0) != 0)
+        var cancelled = ticket | (long)reason;
+        if (Interlocked.CompareExchange(ref _life, cancelled, ticket) != ticket)
             return;
-        // The reason is written before this reads the connection; Attached writes the connection before it reads the reason. One of the two sees the other.
-        Volatile.Read(ref _connecting)?.Cancel();
-        Volatile.Read(ref _upstream)?.Abort(Volatile.Read(ref _lease));
+        // The reason is written before this reads the connection; Attach writes the connection before it reads the reason. One of the two sees the other.
+        var (connecting, upstream) = (Volatile.Read(ref _connecting), Volatile.Read(ref _upstream));
+        var lease = Volatile.Read(ref _lease);
+        // It may have ended and begun again meanwhile: what was read would be the next one's.
+        if (Volatile.Read(ref _life) != cancelled)
+            return;
+        connecting?.Cancel();
+        upstream?.Abort(lease);
     }
 
     /// <summary>Says which connection carries the attempt. False when the exchange was cancelled meanwhile.</summary>
@@ -131,11 +182,11 @@ internal sealed class Exchange
 
     public void Detach() => Volatile.Write(ref _upstream, null);
 
-    public void Connecting(ConnectAttempt? attempt)
+    public void Connecting(PendingConnection? connection)
     {
-        Interlocked.Exchange(ref _connecting, attempt);
-        if (attempt is not null && Cancelled != CancelReason.None)
-            attempt.Cancel();
+        Interlocked.Exchange(ref _connecting, connection);
+        if (connection is not null && Cancelled != CancelReason.None)
+            connection.Cancel();
     }
 }
 

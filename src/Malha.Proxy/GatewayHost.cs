@@ -49,7 +49,7 @@ internal sealed class GatewayHost : IDisposable
                 return host;
             }
         }
-        catch (Exception exception) when (exception is CryptographicException or IOException)
+        catch (Exception exception) when (exception is CryptographicException or IOException or UnauthorizedAccessException or ArgumentException)
         {
             problem = exception.Message;
         }
@@ -73,8 +73,8 @@ internal sealed class GatewayHost : IDisposable
             var removed = _listeners.Values.Except(listeners.Values).ToList();
             var added = listeners.Values.Except(_listeners.Values).ToList();
             Volatile.Write(ref _listeners, listeners);
-            foreach (var listener in listeners.Values)
-                listener.Update(config.Listeners[listener.Config.Name]);
+            foreach (var (name, listener) in listeners)
+                listener.Update(config.Listeners[name]);
             foreach (var listener in added)
                 listener.Start();
             foreach (var listener in removed)
@@ -82,7 +82,7 @@ internal sealed class GatewayHost : IDisposable
             before.RetireAllBut(model);
             return null;
         }
-        catch (Exception exception) when (exception is CryptographicException or IOException)
+        catch (Exception exception) when (exception is CryptographicException or IOException or UnauthorizedAccessException or ArgumentException)
         {
             return exception.Message;
         }
@@ -103,15 +103,21 @@ internal sealed class GatewayHost : IDisposable
         _reloading.Dispose();
     }
 
-    // Listeners for the configuration: those that stay as they are, and new ones, bound but not yet accepting.
+    // Listeners for the configuration: those that stay as they are, and new ones, bound but not yet accepting. What counts is the address:
+    // two may change names, or one get another name, without a port being given up.
     private string? Bind(MalhaConfig config, out Dictionary<string, Http1Listener> listeners)
     {
         listeners = [];
         var bound = new List<Http1Listener>();
+        var free = _listeners.Values.ToList();
         foreach (var (name, listener) in config.Listeners)
         {
-            if (_listeners.TryGetValue(name, out var kept) && kept.Config.Address == listener.Address)
+            var kept = free.Find(one => one.Config.Address == listener.Address && one.Config.Name == name)
+                ?? free.Find(one => one.Config.Address == listener.Address && !config.Listeners.ContainsKey(one.Config.Name))
+                ?? free.Find(one => one.Config.Address == listener.Address && listener.Address.Port != 0);
+            if (kept is not null)
             {
+                free.Remove(kept);
                 listeners.Add(name, kept);
                 continue;
             }

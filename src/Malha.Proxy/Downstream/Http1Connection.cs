@@ -35,7 +35,11 @@ internal sealed class Http1Connection : TimerEntry
     private byte[]? _forwardedFor;
     private ValueTask<int> _posted;
     private bool _hasPosted;
+    private byte[]? _aside;
+    private bool _isAside;
+    private volatile bool _awaitsBody;
     private Exchange? _exchange;
+    private long _ticket;
     private Phase _phase;
     private long _bodyStart;
 
@@ -53,7 +57,6 @@ internal sealed class Http1Connection : TimerEntry
     {
         Idle,
         Head,
-        Body,
         Exchange,
         Lingering,
         Tunnel,
@@ -72,11 +75,20 @@ internal sealed class Http1Connection : TimerEntry
     public IPAddress? RemoteAddress => _remote?.Address;
 
     /// <summary>The client's address as text.</summary>
-    public ReadOnlySpan<byte> ClientAddress => _clientAddress ??= Encoding.ASCII.GetBytes(RemoteAddress?.ToString() ?? "unknown");
+    public ReadOnlySpan<byte> ClientAddress => _clientAddress ??= Encoding.ASCII.GetBytes(AddressText);
 
     /// <summary>The <c>for</c> and <c>proto</c> parameters of Forwarded (RFC 7239).</summary>
     public ReadOnlySpan<byte> ForwardedFor => _forwardedFor ??= Encoding.ASCII.GetBytes(
-        RemoteAddress is { AddressFamily: System.Net.Sockets.AddressFamily.InterNetworkV6 } ip ? $"for=\"[{ip}]\";proto=http" : $"for={RemoteAddress};proto=http");
+        AddressText.Contains(':', StringComparison.Ordinal) ? $"for=\"[{AddressText}]\";proto=http" : $"for={AddressText};proto=http");
+
+    // Nobody behind us knows our interfaces: an IPv6 address goes without its zone, and one that only wraps an IPv4 address as that.
+    private string AddressText => RemoteAddress switch
+    {
+        null => "unknown",
+        { IsIPv4MappedToIPv6: true } mapped => mapped.MapToIPv4().ToString(),
+        { AddressFamily: System.Net.Sockets.AddressFamily.InterNetworkV6 } scoped => new IPAddress(scoped.GetAddressBytes()).ToString(),
+        var address => address.ToString(),
+    };
 
     public ReadOnlySpan<byte> Scheme => "http"u8;
 
@@ -119,10 +131,11 @@ internal sealed class Http1Connection : TimerEntry
     public void Abort() => Channel.Abort();
 
     /// <summary>The listener drains: a connection that rests between two requests ends now, another one after its answer.</summary>
+    /// <remarks>Only the receiving half is shut down: a request that has come at the same moment is answered.</remarks>
     public void Drain()
     {
         if (_phase == Phase.Idle)
-            Channel.ShutdownBoth();
+            Channel.ShutdownReceive();
     }
 
     /// <summary>Receives a piece of the body into the exchange's own buffer, within the listener's limits for slow clients.</summary>
@@ -143,12 +156,30 @@ internal sealed class Http1Connection : TimerEntry
             var grace = (long)Configuration.Defaults.MinBodyRateGrace.Value.TotalMilliseconds;
             deadline = Math.Min(deadline, Math.Max(_wheel.NowMs, _bodyStart + grace + ((received + 1) * 1000 / listener.MinBodyRate)));
         }
-        if (_phase != Phase.Lingering)
+        _awaitsBody = true;
+        if (_phase != Phase.Lingering && _exchange is not { AwaitsContinue: true })
             Arm(_wheel, deadline);
         var count = await receiving;
+        _awaitsBody = false;
         if (_phase != Phase.Lingering)
             Disarm();
         return count;
+    }
+
+    /// <summary>The client has been told to go on with its body: from now on its clock runs.</summary>
+    public void ExpectBody()
+    {
+        Arm(_wheel, _wheel.After(_listener.Config.BodyTimeout));
+        // The body may have come meanwhile, and its receive have ended.
+        if (!_awaitsBody)
+            Disarm();
+    }
+
+    /// <summary>The request has come in whole: from now on the client's end is noticed, and ends the exchange.</summary>
+    public void WatchClient()
+    {
+        if (Volatile.Read(ref _exchange) is { } exchange && !_hasPosted)
+            PostReceive(exchange);
     }
 
     /// <summary>From now on the connection carries another protocol: bytes both ways, no requests.</summary>
@@ -164,18 +195,23 @@ internal sealed class Http1Connection : TimerEntry
 
     protected internal override void OnDeadline()
     {
-        switch (_phase)
+        var phase = _phase;
+        if (!TakeExpiry())
+            return;
+        switch (phase)
         {
             case Phase.Idle:
-                Channel.ShutdownBoth();
+                Channel.ShutdownReceive();
                 break;
             case Phase.Head:
-                _phase = Phase.Lingering;
-                _ = AnswerLateHeadAsync();
+                // Unless the head's last byte has come just now.
+                if (Interlocked.CompareExchange(ref _phase, Phase.Lingering, Phase.Head) == Phase.Head)
+                    _ = AnswerLateHeadAsync();
                 break;
-            case Phase.Exchange or Phase.Body:
-                // The attempt is broken off; the pipeline answers 408 if nothing has been answered yet.
-                _exchange?.Cancel(CancelReason.SlowBody);
+            case Phase.Exchange:
+                // The attempt is broken off, and so is the wait for the body; the pipeline answers 408 if nothing has been answered yet.
+                Cancel(CancelReason.SlowBody);
+                Channel.ShutdownReceive();
                 break;
             default:
                 Channel.Abort();
@@ -211,8 +247,9 @@ internal sealed class Http1Connection : TimerEntry
         {
             _phase = Phase.Exchange;
             _bodyStart = 0;
+            Volatile.Write(ref _ticket, exchange.Ticket);
             Volatile.Write(ref _exchange, exchange);
-            if (exchange.Body.IsComplete && !exchange.Request.WantsUpgrade)
+            if (exchange.Body.IsComplete)
                 PostReceive(exchange);
             await _plane.Pipeline.RunAsync(exchange);
             Volatile.Write(ref _exchange, null);
@@ -253,9 +290,10 @@ internal sealed class Http1Connection : TimerEntry
         var idle = _buffer.IsEmpty;
         if (idle)
         {
+            // In this order: either the listener, which says that it drains before it looks at the phase, sees it, or this sees the listener.
+            Interlocked.Exchange(ref _phase, Phase.Idle);
             if (_listener.IsDraining)
-                Channel.ShutdownBoth();
-            _phase = Phase.Idle;
+                Channel.ShutdownReceive();
             Arm(_wheel, _wheel.After(_listener.Config.IdleTimeout));
         }
         var received = await _posted;
@@ -268,8 +306,12 @@ internal sealed class Http1Connection : TimerEntry
     {
         if (received <= 0)
             return false;
-        _buffer.Received(received);
+        if (!_isAside)
+            _buffer.Received(received);
         _buffer.Compact();
+        if (_isAside)
+            _buffer.Append(_aside.AsSpan(0, received));
+        _isAside = false;
         return true;
     }
 
@@ -304,7 +346,7 @@ internal sealed class Http1Connection : TimerEntry
             if (ParseHead(exchange) == ParseStatus.NeedMore)
                 continue;
             Disarm();
-            return _phase == Phase.Head;
+            return Interlocked.CompareExchange(ref _phase, Phase.Exchange, Phase.Head) == Phase.Head;
         }
     }
 
@@ -322,25 +364,34 @@ internal sealed class Http1Connection : TimerEntry
     // The next request's receive, ahead of time: its end tells that the client has gone.
     private void PostReceive(Exchange exchange)
     {
-        if (_buffer.Room.Length < MinPostedRoom || !_buffer.IsEmpty)
+        if (!_buffer.IsEmpty || !exchange.Body.Leftover.IsEmpty || exchange.Request.WantsUpgrade)
             return;
+        // Head and body may fill the buffer, and are still needed.
+        _isAside = _buffer.Room.Length < MinPostedRoom;
         // Set first: the callback may run before this line has been left.
         _hasPosted = true;
-        _posted = Channel.ReceiveAsync(_buffer.Room);
+        _posted = Channel.ReceiveAsync(_isAside ? _aside ??= new byte[MinPostedRoom] : _buffer.Room);
         if (_posted.IsCompletedSuccessfully)
         {
             // A finished value source may be read once: keep the outcome itself.
             var received = _posted.Result;
             _posted = new ValueTask<int>(received);
             if (received <= 0)
-                exchange.Cancel(CancelReason.ClientGone);
+                Cancel(CancelReason.ClientGone);
         }
     }
 
     private void OnReceived(int received)
     {
         if (received <= 0 && _hasPosted)
-            Volatile.Read(ref _exchange)?.Cancel(CancelReason.ClientGone);
+            Cancel(CancelReason.ClientGone);
+    }
+
+    // From any thread, which may come late: the exchange then serves somebody else already, under another ticket.
+    private void Cancel(CancelReason reason)
+    {
+        if (Volatile.Read(ref _exchange) is { } exchange)
+            exchange.Cancel(reason, Volatile.Read(ref _ticket));
     }
 
     [AsyncMethodBuilder(typeof(PooledAsyncMethodBuilder<>))]
@@ -355,12 +406,15 @@ internal sealed class Http1Connection : TimerEntry
         else if (exchange.HasUpload)
         {
             // The answer came before the request's end. What the client still sends ends the upload, or the linger time does.
-            _phase = Phase.Lingering;
-            if (exchange.Response.HeadSent)
-                Channel.ShutdownSend();
-            Arm(_wheel, _wheel.NowMs + LingerMs);
+            BeginLingering(exchange);
             await exchange.Upload;
             exchange.HasUpload = false;
+        }
+        else if (exchange.Body.IsReceiving)
+        {
+            // The same, and nobody was sent anything: the receive must end before its buffer goes to somebody else.
+            BeginLingering(exchange);
+            await exchange.Body.SettleAsync();
         }
 
         var keepAlive = exchange.Response.KeepAlive && exchange.Body.IsComplete;
@@ -377,6 +431,14 @@ internal sealed class Http1Connection : TimerEntry
         if (answered && unread && _phase != Phase.Tunnel)
             await LingerAsync();
         return false;
+    }
+
+    private void BeginLingering(Exchange exchange)
+    {
+        _phase = Phase.Lingering;
+        if (exchange.Response.HeadSent)
+            Channel.ShutdownSend();
+        Arm(_wheel, _wheel.NowMs + LingerMs);
     }
 
     [AsyncMethodBuilder(typeof(PooledAsyncMethodBuilder<>))]

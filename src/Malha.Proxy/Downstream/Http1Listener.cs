@@ -72,7 +72,12 @@ internal sealed class Http1Listener : IDisposable
     }
 
     /// <summary>New settings for the same address. Connections that are open take them up with their next request.</summary>
-    public void Update(ListenerConfig config) => Volatile.Write(ref _settings, new Settings(config));
+    public void Update(ListenerConfig config)
+    {
+        Volatile.Write(ref _settings, new Settings(config));
+        // The limit may be a higher one now.
+        Wake();
+    }
 
     /// <summary>Stops accepting, lets resting connections go and the others finish; those that have not by then are cut.</summary>
     public async Task DrainAsync(TimeSpan patience)
@@ -97,7 +102,6 @@ internal sealed class Http1Listener : IDisposable
 
     public void Ended(Http1Connection connection)
     {
-        TaskCompletionSource? waiting;
         lock (_lock)
         {
             if (connection.PreviousOpen is null)
@@ -107,12 +111,10 @@ internal sealed class Http1Listener : IDisposable
             if (connection.NextOpen is not null)
                 connection.NextOpen.PreviousOpen = connection.PreviousOpen;
             _count--;
-            waiting = _belowLimit;
-            _belowLimit = null;
             if (_count == 0 && IsDraining)
                 _drained.TrySetResult();
         }
-        waiting?.TrySetResult();
+        Wake();
     }
 
     public void Dispose()
@@ -127,8 +129,8 @@ internal sealed class Http1Listener : IDisposable
         {
             try
             {
-                var socket = await listening.AcceptAsync();
-                if (Serve(socket) is { } belowLimit)
+                Serve(await listening.AcceptAsync());
+                while (BelowLimit() is { } belowLimit)
                     await belowLimit;
             }
             catch (ObjectDisposedException)
@@ -147,7 +149,29 @@ internal sealed class Http1Listener : IDisposable
     }
 
     // A task to wait for when the listener is full: until then the kernel's backlog is the queue.
-    private Task? Serve(Socket socket)
+    private Task? BelowLimit()
+    {
+        lock (_lock)
+        {
+            if (_count < Config.MaxConnections || IsDraining)
+                return null;
+            _belowLimit ??= new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+            return _belowLimit.Task;
+        }
+    }
+
+    private void Wake()
+    {
+        TaskCompletionSource? waiting;
+        lock (_lock)
+        {
+            waiting = _belowLimit;
+            _belowLimit = null;
+        }
+        waiting?.TrySetResult();
+    }
+
+    private void Serve(Socket socket)
     {
         Http1Connection connection;
         try
@@ -158,10 +182,9 @@ internal sealed class Http1Listener : IDisposable
         {
             // Gone before it was looked at.
             socket.Dispose();
-            return null;
+            return;
         }
 
-        Task? belowLimit = null;
         lock (_lock)
         {
             connection.NextOpen = _open;
@@ -169,14 +192,9 @@ internal sealed class Http1Listener : IDisposable
                 _open.PreviousOpen = connection;
             _open = connection;
             _accepted++;
-            if (++_count >= Config.MaxConnections)
-            {
-                _belowLimit ??= new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
-                belowLimit = _belowLimit.Task;
-            }
+            _count++;
         }
         _ = connection.RunAsync();
-        return belowLimit;
     }
 
     private List<Http1Connection> Open()

@@ -60,6 +60,9 @@ internal sealed class RequestBody
 
     public long Received => _received;
 
+    /// <summary>Whether a receive is under way that nobody awaits yet.</summary>
+    public bool IsReceiving => _hasReceiving;
+
     private bool IsOver => IsBroken || Fault != HttpFault.None;
 
     // Whether the next read leaves everything before it in place.
@@ -141,6 +144,14 @@ internal sealed class RequestBody
             if (IsOver)
                 return false;
         }
+    }
+
+    /// <summary>Waits for the receive that is still under way into this body's buffer, if there is one. What it brings is dropped.</summary>
+    [AsyncMethodBuilder(typeof(PooledAsyncMethodBuilder<>))]
+    public async ValueTask<bool> SettleAsync()
+    {
+        _hasReceiving = false;
+        return await _receiving > 0;
     }
 
     /// <summary>The bytes of the last read.</summary>

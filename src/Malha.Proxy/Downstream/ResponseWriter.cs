@@ -152,7 +152,13 @@ internal sealed class ResponseWriter : TimerEntry
         Disarm();
     }
 
-    protected internal override void OnDeadline() => _connection?.Abort();
+    protected internal override void OnDeadline()
+    {
+        // Read first: the writer may serve another connection by the time that the expiry is found to be void.
+        var connection = _connection;
+        if (TakeExpiry())
+            connection.Abort();
+    }
 
     private void WriteFraming(ref HeadWriter writer, Exchange exchange, UpstreamConnection upstream, HeaderEditModel edits)
     {

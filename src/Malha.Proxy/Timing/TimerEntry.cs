@@ -9,6 +9,9 @@ internal abstract class TimerEntry
 {
     internal const long None = long.MaxValue;
 
+    // The deadline has passed and its owner has not been told yet. Earlier than any time, so that a new deadline or none replaces it.
+    private const long Expired = long.MinValue;
+
     private long _deadline = None;
 
     /// <summary>When the wheel will look next, in wheel milliseconds; <see cref="None"/> when it is not linked. Written under the wheel's lock.</summary>
@@ -19,7 +22,7 @@ internal abstract class TimerEntry
     internal TimerEntry? Next;
 
     /// <summary>The deadline that holds, in milliseconds of the wheel's clock; <see cref="None"/> when there is none.</summary>
-    public long Deadline => Volatile.Read(ref _deadline);
+    public long Deadline => Volatile.Read(ref _deadline) is var deadline and not Expired ? deadline : None;
 
     /// <summary>Sets the deadline, in place of any other.</summary>
     public void Arm(TimerWheel wheel, long deadline)
@@ -32,13 +35,19 @@ internal abstract class TimerEntry
 
     public void Disarm() => Volatile.Write(ref _deadline, None);
 
-    /// <summary>Takes the deadline if it has passed, so that it is reported once.</summary>
+    /// <summary>Notes that the deadline has passed, so that it is reported once.</summary>
     internal bool TryExpire(long now)
     {
         var deadline = Volatile.Read(ref _deadline);
-        return deadline <= now && Interlocked.CompareExchange(ref _deadline, None, deadline) == deadline;
+        return deadline <= now && deadline != Expired && Interlocked.CompareExchange(ref _deadline, Expired, deadline) == deadline;
     }
 
-    /// <summary>The deadline has passed. Called on the wheel's thread, outside its lock; must not block or throw.</summary>
+    /// <summary>
+    /// Whether the deadline that has passed is still the one that holds: its owner may have disarmed it, or set another, before it was told.
+    /// An owner whose state changes meanwhile (an idle connection that is leased) reads that state first and then acts upon what it has read.
+    /// </summary>
+    protected bool TakeExpiry() => Interlocked.CompareExchange(ref _deadline, None, Expired) == Expired;
+
+    /// <summary>The deadline has passed, if <see cref="TakeExpiry"/> says so. Called on the wheel's thread, outside its lock; must not block or throw.</summary>
     protected internal abstract void OnDeadline();
 }

@@ -27,8 +27,8 @@ internal abstract class ByteChannel : IDisposable
     /// <summary>Says that nothing more will come (FIN, close_notify); receiving goes on.</summary>
     public abstract void ShutdownSend();
 
-    /// <summary>Ends both directions in order: the receive under way answers 0. From any thread.</summary>
-    public abstract void ShutdownBoth();
+    /// <summary>Takes no more: the receive under way answers 0, unless bytes have come; sending goes on. From any thread.</summary>
+    public abstract void ShutdownReceive();
 
     /// <summary>Breaks the connection at once, from any thread: the peer sees a reset, operations under way answer <see cref="Broken"/>.</summary>
     public abstract void Abort();

@@ -27,7 +27,8 @@ internal sealed class SocketChannel : ByteChannel
         try
         {
             _receive.SetBuffer(buffer);
-            return _socket.ReceiveAsync(_receive) ? _receive.Pending() : new ValueTask<int>(_receive.Outcome());
+            _receive.Begin();
+            return _socket.ReceiveAsync(_receive) ? _receive.Pending() : new ValueTask<int>(_receive.EndAtOnce());
         }
         catch (Exception exception) when (exception is ObjectDisposedException or SocketException)
         {
@@ -54,7 +55,7 @@ internal sealed class SocketChannel : ByteChannel
 
     public override void ShutdownSend() => Shutdown(SocketShutdown.Send);
 
-    public override void ShutdownBoth() => Shutdown(SocketShutdown.Both);
+    public override void ShutdownReceive() => Shutdown(SocketShutdown.Receive);
 
     private void Shutdown(SocketShutdown how)
     {
@@ -87,8 +88,12 @@ internal sealed class SocketChannel : ByteChannel
 
     protected override void Dispose(bool disposing)
     {
-        if (Interlocked.Exchange(ref _closed, 1) == 0)
-            Release();
+        if (Interlocked.Exchange(ref _closed, 1) != 0)
+            return;
+        // A socket that is closed with a receive under way sends a reset, unless it was shut down before: the peer could lose our last bytes.
+        if (_receive.IsPending)
+            Shutdown(SocketShutdown.Send);
+        Release();
     }
 
     private void Release()
@@ -104,11 +109,23 @@ internal sealed class SocketChannel : ByteChannel
         private readonly SocketChannel? _observed;
         private ManualResetValueTaskSourceCore<int> _core;
         private int _expected;
+        private volatile bool _isPending;
 
         public SocketOperation(SocketChannel? observed)
             : base(true) => _observed = observed;
 
+        public bool IsPending => _isPending;
+
         public int Outcome() => SocketError == SocketError.Success ? BytesTransferred : Broken;
+
+        // Before the operation begins: it may end on another thread before it returns on this one.
+        public void Begin() => _isPending = true;
+
+        public int EndAtOnce()
+        {
+            _isPending = false;
+            return Outcome();
+        }
 
         public ValueTask<int> Pending() => new(this, _core.Version);
 
@@ -140,6 +157,7 @@ internal sealed class SocketChannel : ByteChannel
         protected override void OnCompleted(SocketAsyncEventArgs e)
         {
             var outcome = Outcome();
+            _isPending = false;
             _observed?.Received?.Invoke(outcome);
             _core.SetResult(outcome);
         }

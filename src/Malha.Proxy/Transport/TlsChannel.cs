@@ -38,7 +38,7 @@ internal sealed class TlsChannel(SslStream stream, ByteChannel inner) : ByteChan
 
     public override void ShutdownSend() => _ = CloseNotifyAsync();
 
-    public override void ShutdownBoth() => inner.ShutdownBoth();
+    public override void ShutdownReceive() => inner.ShutdownReceive();
 
     public override void Abort() => inner.Abort();
 

@@ -10,7 +10,7 @@ namespace Malha.Proxy.Upstream;
 internal sealed class EndpointState
 {
     private readonly Lock _lock = new();
-    private readonly Queue<Waiter> _waiting = new();
+    private readonly LinkedList<Waiter> _waiting = new();
     private readonly TimerWheel _wheel;
     private readonly EndPoint _address;
     private readonly byte[] _authority;
@@ -69,28 +69,49 @@ internal sealed class EndpointState
     /// <summary>Opens a connection, or waits for one when the endpoint has as many as it may. Null with the reason when neither worked.</summary>
     public async ValueTask<(UpstreamConnection? Connection, ConnectOutcome Outcome)> ConnectAsync(ServiceConfig service, Exchange exchange)
     {
-        // What rests in the pool must not keep out who needs a new connection.
-        if (Open >= service.MaxConnections)
-            TryLease()?.Close(orderly: true);
+        if (!TryEnter(service, out var waiter))
+            return (null, ConnectOutcome.Overflow);
+        if (waiter is null)
+            return await OpenAsync(service, exchange);
 
-        Waiter? waiter = null;
-        lock (_lock)
-        {
-            if (_open < service.MaxConnections)
-                _open++;
-            else if (_waiting.Count >= service.MaxPending)
-                return (null, ConnectOutcome.Overflow);
-            else
-                _waiting.Enqueue(waiter = new Waiter(_wheel, _wheel.After(service.ConnectTimeout)));
-        }
+        waiter.Arm(_wheel, Math.Min(_wheel.After(service.ConnectTimeout), exchange.AttemptDeadline));
+        exchange.Connecting(waiter);
+        var granted = await waiter.Task;
+        exchange.Connecting(null);
+        _wheel.Remove(waiter);
+        return granted.Connection is null && granted.Outcome == ConnectOutcome.Connected ? await OpenAsync(service, exchange) : granted;
+    }
 
-        if (waiter is not null)
+    // A place for a new connection, or in the queue for one. False when that is full too.
+    private bool TryEnter(ServiceConfig service, out Waiter? waiter)
+    {
+        waiter = null;
+        while (true)
         {
-            var granted = await waiter.Task;
-            if (granted.Connection is not null || granted.Outcome != ConnectOutcome.Connected)
-                return granted;
+            UpstreamConnection idle;
+            lock (_lock)
+            {
+                if (_open < service.MaxConnections)
+                {
+                    _open++;
+                    return true;
+                }
+                if (_idle is null)
+                {
+                    if (_waiting.Count >= service.MaxPending)
+                        return false;
+                    waiter = new Waiter(this);
+                    _waiting.AddLast(waiter.Place);
+                    return true;
+                }
+                idle = _idle;
+                _idle = idle.NextIdle;
+                idle.NextIdle = null;
+            }
+            // What rests in the pool must not keep out who needs a new connection.
+            if (idle.TryLease())
+                idle.Close(orderly: true);
         }
-        return await OpenAsync(service, exchange);
     }
 
     /// <summary>Takes a connection back whose exchange is over.</summary>
@@ -99,51 +120,56 @@ internal sealed class EndpointState
         if (!connection.Release(clean && !Volatile.Read(ref _retired), _wheel.After(Defaults.PooledConnectionIdle.Value)))
             return;
 
-        Waiter? waiter;
+        Waiter waiter;
         lock (_lock)
         {
-            if (!_waiting.TryDequeue(out waiter))
+            if (_waiting.First is null)
             {
                 connection.NextIdle = _idle;
                 _idle = connection;
                 return;
             }
+            // Whoever waits is served at once, past the stack. A connection that has died here has passed its place on already.
+            if (!connection.TryLease())
+                return;
+            waiter = Next()!;
         }
-
-        // Whoever waits is served at once, past the stack. A connection that dies here has given its place to the next one already.
-        if (!connection.TryLease())
-            Offer(waiter);
-        else if (!waiter.TryGrant(connection))
+        if (!waiter.TryGrant(connection))
             Return(connection, clean: true);
     }
 
-    /// <summary>A connection is gone: its place is free, for the first who waits.</summary>
+    /// <summary>A connection is gone: its place goes to the first who still waits, or is free.</summary>
     public void Closed()
     {
         Waiter? waiter;
-        lock (_lock)
+        do
         {
-            _open--;
-            if (!_waiting.TryDequeue(out waiter))
-                return;
+            lock (_lock)
+            {
+                waiter = Next();
+                if (waiter is null)
+                    _open--;
+            }
         }
-        Offer(waiter);
+        while (waiter is not null && !waiter.TryGrant(null));
     }
 
-    // Gives the right to open a connection to the first in the queue that still waits, beginning with the one given.
-    private void Offer(Waiter? waiter)
+    // Under the lock.
+    private Waiter? Next()
+    {
+        var first = _waiting.First?.Value;
+        if (first is not null)
+            _waiting.RemoveFirst();
+        return first;
+    }
+
+    private void Forget(Waiter waiter)
     {
         lock (_lock)
-            _open++;
-        while (waiter is not null)
         {
-            if (waiter.TryGrant(null))
-                return;
-            lock (_lock)
-                _waiting.TryDequeue(out waiter);
+            if (waiter.Place.List is not null)
+                _waiting.Remove(waiter.Place);
         }
-        lock (_lock)
-            _open--;
     }
 
     /// <summary>No longer part of the configuration: closes what is idle; connections in use end with their exchange.</summary>
@@ -158,21 +184,23 @@ internal sealed class EndpointState
     {
         var socket = new Socket(SocketType.Stream, ProtocolType.Tcp);
         var attempt = new ConnectAttempt(socket, _wheel);
-        attempt.Arm(_wheel, Math.Min(_wheel.After(service.ConnectTimeout), exchange.ConnectDeadline));
+        attempt.Arm(_wheel, Math.Min(_wheel.After(service.ConnectTimeout), exchange.AttemptDeadline));
         exchange.Connecting(attempt);
         var outcome = ConnectOutcome.Connected;
+        ByteChannel? channel = null;
         try
         {
             await socket.ConnectAsync(_address);
+            // The deadline, or the client's end, may have closed it by now.
+            channel = new SocketChannel(socket);
         }
         catch (Exception exception) when (exception is SocketException or ObjectDisposedException or OperationCanceledException)
         {
             outcome = attempt.TimedOut ? ConnectOutcome.TimedOut : ConnectOutcome.Refused;
         }
 
-        if (outcome == ConnectOutcome.Connected)
+        if (channel is not null)
         {
-            ByteChannel? channel = new SocketChannel(socket);
             if (_tls is not null)
                 channel = await _tls.HandshakeAsync(channel, attempt);
             if (channel is not null)
@@ -192,36 +220,51 @@ internal sealed class EndpointState
     }
 
     /// <summary>Somebody in the queue for a connection.</summary>
-    private sealed class Waiter : TimerEntry
+    private sealed class Waiter : PendingConnection
     {
         private readonly TaskCompletionSource<(UpstreamConnection?, ConnectOutcome)> _granted = new(TaskCreationOptions.RunContinuationsAsynchronously);
-        private readonly TimerWheel _wheel;
+        private readonly EndpointState _endpoint;
 
-        public Waiter(TimerWheel wheel, long deadline)
+        public Waiter(EndpointState endpoint)
         {
-            _wheel = wheel;
-            Arm(wheel, deadline);
+            _endpoint = endpoint;
+            Place = new LinkedListNode<Waiter>(this);
         }
+
+        public LinkedListNode<Waiter> Place { get; }
 
         public Task<(UpstreamConnection? Connection, ConnectOutcome Outcome)> Task => _granted.Task;
 
         /// <summary>Gives a connection, or the right to open one. False when it has stopped waiting.</summary>
-        public bool TryGrant(UpstreamConnection? connection)
+        public bool TryGrant(UpstreamConnection? connection) => _granted.TrySetResult((connection, ConnectOutcome.Connected));
+
+        public override void Cancel()
         {
-            _wheel.Remove(this);
-            return _granted.TrySetResult((connection, ConnectOutcome.Connected));
+            if (_granted.TrySetResult((null, ConnectOutcome.Overflow)))
+                _endpoint.Forget(this);
         }
 
-        protected internal override void OnDeadline() => _granted.TrySetResult((null, ConnectOutcome.Overflow));
+        protected internal override void OnDeadline()
+        {
+            if (TakeExpiry())
+                Cancel();
+        }
     }
 }
 
-/// <summary>A connection that is being opened: a deadline, or a client that goes, breaks it off.</summary>
-internal sealed class ConnectAttempt(Socket socket, TimerWheel wheel) : TimerEntry
+/// <summary>A connection that is not there yet: a deadline, or a client that goes, ends the wait for it.</summary>
+internal abstract class PendingConnection : TimerEntry
+{
+    /// <summary>From any thread.</summary>
+    public abstract void Cancel();
+}
+
+/// <summary>A connection that is being opened.</summary>
+internal sealed class ConnectAttempt(Socket socket, TimerWheel wheel) : PendingConnection
 {
     public bool TimedOut { get; private set; }
 
-    public void Cancel()
+    public override void Cancel()
     {
         wheel.Remove(this);
         socket.Dispose();
@@ -229,6 +272,8 @@ internal sealed class ConnectAttempt(Socket socket, TimerWheel wheel) : TimerEnt
 
     protected internal override void OnDeadline()
     {
+        if (!TakeExpiry())
+            return;
         TimedOut = true;
         socket.Dispose();
     }

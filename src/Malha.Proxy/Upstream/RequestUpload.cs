@@ -23,8 +23,9 @@ internal sealed class RequestUpload(TimerWheel wheel)
 
         if (!body.IsComplete)
         {
-            // The time for the answer begins when the request is complete.
-            connection.Disarm();
+            // The time for the answer begins when the request is complete; until a client that waits for 100 goes on, the server has the word.
+            if (!exchange.AwaitsContinue)
+                connection.Disarm();
             exchange.HasUpload = true;
             exchange.Upload = PumpAsync(exchange, connection, connection.Lease);
         }
@@ -79,6 +80,10 @@ internal sealed class RequestUpload(TimerWheel wheel)
             }
             else if (body.Length > 0 || body.IsChunked)
             {
+                // Before the last piece is sent: the answer may be there before this goes on.
+                if (body.IsComplete)
+                    exchange.BeginTimeout(wheel);
+                exchange.ArmAnswer(connection, body.IsComplete ? exchange.AttemptDeadline : Timing.TimerEntry.None);
                 var bytes = body.Last;
                 if (buffer is not null)
                 {
@@ -88,16 +93,17 @@ internal sealed class RequestUpload(TimerWheel wheel)
                     var end = start + framed.Length;
                     bytes = buffer.AsMemory(start, framed.Length + WriteEnd(buffer.AsSpan(end), exchange));
                 }
-                sent = await connection.SendAsync(bytes);
+                var sending = connection.SendAsync(bytes);
+                // A server that stops reading must not hold a client for ever.
+                if (!sending.IsCompleted && !body.IsComplete)
+                    exchange.ArmAnswer(connection, wheel.After(exchange.Service!.Config.IdleTimeout));
+                sent = await sending;
             }
         }
         if (buffer is not null)
             ArrayPool<byte>.Shared.Return(buffer);
-        if (sent && !exchange.Response.HeadSent)
-        {
-            exchange.Deadline = wheel.After(exchange.Timeout);
-            connection.ArmDeadline(exchange.Deadline);
-        }
+        if (sent)
+            exchange.Connection.WatchClient();
         return sent;
     }
 }

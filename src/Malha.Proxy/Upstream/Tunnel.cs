@@ -9,15 +9,15 @@ internal static class Tunnel
 {
     private const int BufferSize = 16 * 1024;
 
+    /// <returns>Whether both sides ended in order, and not by a break or a deadline.</returns>
     [AsyncMethodBuilder(typeof(PooledAsyncMethodBuilder<>))]
     public static async ValueTask<bool> RunAsync(Exchange exchange, UpstreamConnection upstream, long idleMs, long lastMoment)
     {
         var client = exchange.Connection.Channel;
         var fromClient = exchange.Connection.BeginTunnel();
         var up = CopyAsync(client, upstream.Channel, fromClient, exchange, upstream, idleMs, lastMoment);
-        await CopyAsync(upstream.Channel, client, upstream.TakeUnread(), exchange, upstream, idleMs, lastMoment);
-        await up;
-        return true;
+        var down = await CopyAsync(upstream.Channel, client, upstream.TakeUnread(), exchange, upstream, idleMs, lastMoment);
+        return await up && down;
     }
 
     [AsyncMethodBuilder(typeof(PooledAsyncMethodBuilder<>))]

@@ -269,7 +269,7 @@ internal sealed class UpstreamConnection : TimerEntry
     protected internal override void OnDeadline()
     {
         var state = Volatile.Read(ref _state);
-        if (state < 0)
+        if (!TakeExpiry() || state < 0)
             return;
         if ((state & 1) == 0)
         {
@@ -300,15 +300,16 @@ internal sealed class UpstreamConnection : TimerEntry
         if (_start == _end)
             _start = _end = 0;
         if (_in.Length - _end <= ChunkFraming.Tailroom)
-            Grow();
+            MakeRoom();
         return _channel.ReceiveAsync(_in.AsMemory(_end, _in.Length - _end - ChunkFraming.Tailroom));
     }
 
-    private void Grow()
+    // What interim heads have left behind is used first: only a head that is itself large needs a larger buffer.
+    private void MakeRoom()
     {
-        var larger = GC.AllocateUninitializedArray<byte>(_in.Length * 2);
-        _in.AsSpan(_start, _end - _start).CopyTo(larger);
-        _in = _at = larger;
+        var target = _start > _in.Length / 2 ? _in : GC.AllocateUninitializedArray<byte>(_in.Length * 2);
+        _in.AsSpan(_start, _end - _start).CopyTo(target);
+        _in = _at = target;
         _end -= _start;
         _start = 0;
     }

@@ -1,0 +1,68 @@
+using System.Globalization;
+using Malha.Configuration;
+using Malha.IntegrationTests.Harness;
+using Malha.Proxy;
+using Malha.Proxy.Upstream;
+
+namespace Malha.IntegrationTests.Traffic.Support;
+
+/// <summary>A gateway in this process, made from the text of a file; its clock may be a test's own.</summary>
+internal sealed class TestGateway : IAsyncDisposable
+{
+    private TestGateway(GatewayHost host) => Host = host;
+
+    public GatewayHost Host { get; }
+
+    public int Port => Host.Listeners.First().Address.Port;
+
+    public static TestGateway Start(string yaml, TimeProvider? time = null)
+    {
+        var host = GatewayHost.Start(Read(yaml), time ?? TimeProvider.System, out var problem);
+        Assert.True(host is not null, problem);
+        return new TestGateway(host!);
+    }
+
+    /// <summary>One listener, one service and one route for everything, each with further keys as the file has them.</summary>
+    public static TestGateway Before(ScriptedOrigin origin, string service = "", string listener = "", string route = "", TimeProvider? time = null) =>
+        Start(File(origin.Url, service, listener, route), time);
+
+    public static string File(string endpoint, string service = "", string listener = "", string route = "") => $$"""
+        listeners:
+          edge: { address: "127.0.0.1:0"{{Further(listener)}} }
+        services:
+          origin: { endpoints: [ "{{endpoint}}" ]{{Further(service)}} }
+        routes:
+          - { service: origin{{Further(route)}} }
+        """;
+
+    public static MalhaConfig Read(string yaml)
+    {
+        var result = MalhaConfigReader.Read(yaml, "malha.yaml", new SecretSource("/", _ => null));
+        Assert.True(result.Config is not null, string.Join('\n', result.Errors));
+        return result.Config!;
+    }
+
+    public Task<Peer> ConnectAsync() => Peer.ConnectAsync(Port);
+
+    /// <summary>One request on a connection of its own.</summary>
+    public async Task<WireAnswer> AskAsync(string request, string method = "GET")
+    {
+        await using var client = await ConnectAsync();
+        await client.SendAsync(request);
+        return await client.ReadAnswerAsync(method);
+    }
+
+    public Task<WireAnswer> GetAsync(string path = "/") => AskAsync($"GET {path} HTTP/1.1\r\nHost: shop.example\r\n\r\n");
+
+    public ServiceModel Service(string name = "origin") => Host.Plane.Model.Services[name];
+
+    public async ValueTask DisposeAsync()
+    {
+        var listeners = Host.Listeners;
+        await Host.DrainAsync(TimeSpan.Zero);
+        await Eventually.HoldsAsync(() => listeners.All(listener => listener.Connections == 0), "all connections end");
+        Host.Dispose();
+    }
+
+    private static string Further(string keys) => keys.Length == 0 ? "" : string.Create(CultureInfo.InvariantCulture, $", {keys}");
+}
