@@ -88,6 +88,9 @@ internal sealed class OriginConnection(RecordingOrigin origin, int id, Socket so
     {
         lock (_lock)
         {
+            // It may have been woken for bytes that the last receive took along; nobody may wait under this lock.
+            if (!socket.Poll(TimeSpan.Zero, SelectMode.SelectRead))
+                return true;
             var count = socket.Receive(buffer);
             _received += count;
             _unread = [.. _unread, .. buffer.AsSpan(0, count)];
