@@ -2,6 +2,7 @@ using Malha.Proxy.Downstream;
 using Malha.Proxy.Http1;
 using Malha.Proxy.Routing;
 using Malha.Proxy.Telemetry;
+using Malha.Proxy.Telemetry.Decisions;
 using Malha.Proxy.Timing;
 using Malha.Proxy.Upstream;
 
@@ -25,6 +26,8 @@ internal sealed class Exchange
     private readonly Lock _uploadLock = new();
     private volatile bool _hasContinued;
     private bool _hasAnswer;
+    private long _tunnelledIn;
+    private long _tunnelledOut;
 
     public Exchange(ulong seed)
     {
@@ -88,6 +91,21 @@ internal sealed class Exchange
     /// <summary>Attempts begun.</summary>
     public int Attempts { get; set; }
 
+    /// <summary>What they were and what came of them.</summary>
+    public AttemptLog AttemptLog { get; } = new();
+
+    /// <summary>Why Malha answers or ends it itself; none while an endpoint's answer is passed on.</summary>
+    public Refusal Refusal { get; set; }
+
+    /// <summary>Whether the refusal came after the head of an endpoint's answer, which then broke off.</summary>
+    public bool IsCut { get; set; }
+
+    /// <summary>Body bytes from the client, or all bytes after a switch to another protocol.</summary>
+    public long BytesIn => Body.Received + _tunnelledIn;
+
+    /// <summary>The same to the client.</summary>
+    public long BytesOut => Response.BodyBytes + _tunnelledOut;
+
     /// <summary>Sends the rest of the request's body while the answer is already awaited; it must have ended before the exchange is used again.</summary>
     public ValueTask<bool> Upload { get; set; }
 
@@ -149,6 +167,10 @@ internal sealed class Exchange
         Attempts = 0;
         _hasContinued = false;
         _hasAnswer = false;
+        AttemptLog.Reset();
+        Refusal = Refusal.None;
+        IsCut = false;
+        _tunnelledIn = _tunnelledOut = 0;
         Upload = default;
         HasUpload = false;
         Volatile.Write(ref _life, Ticket + byte.MaxValue + 1);
@@ -178,6 +200,15 @@ internal sealed class Exchange
         Volatile.Write(ref _lease, connection.Lease);
         Interlocked.Exchange(ref _upstream, connection);
         return Cancelled == CancelReason.None;
+    }
+
+    /// <summary>Counts what has gone through after a switch to another protocol. The two directions are counted by different threads.</summary>
+    public void Tunnelled(bool fromClient, int count)
+    {
+        if (fromClient)
+            _tunnelledIn += count;
+        else
+            _tunnelledOut += count;
     }
 
     public void Detach() => Volatile.Write(ref _upstream, null);
