@@ -31,12 +31,13 @@ internal sealed class AttemptLoop(DataPlane plane)
         {
             if (exchange.Cancelled != CancelReason.None)
                 return Cancelled(exchange);
-            var endpoint = service.Choose();
+            var endpoint = service.Choose(exchange, plane.Wheel.NowMs);
             if (endpoint is null)
                 return new Refusal(RefusalKind.NoEndpoint);
             exchange.Attempts++;
             exchange.BeginAttempt(plane.Wheel);
             plane.Telemetry.AttemptBegan(exchange, endpoint);
+            var started = plane.Time.GetTimestamp();
 
             // The server may be closing an idle connection just now. A request that can be repeated tries one once; a body that is still
             // coming in could be sent only once, and goes over a connection that was in use a moment ago, or a new one.
@@ -49,6 +50,7 @@ internal sealed class AttemptLoop(DataPlane plane)
                 {
                     var unreached = NotConnected(exchange, endpoint, outcome);
                     plane.Telemetry.AttemptEnded(exchange, 0, unreached.Kind);
+                    Learn(exchange, endpoint, succeeded: false, started);
                     if (unreached.Kind == RefusalKind.ConnectFailed && exchange.Attempts < Math.Min(MaxConnectionAttempts, service.Endpoints.Length))
                         continue;
                     return unreached;
@@ -60,6 +62,7 @@ internal sealed class AttemptLoop(DataPlane plane)
             if (head == HeadOutcome.Final)
             {
                 plane.Telemetry.AttemptEnded(exchange, connection.Head.Status);
+                Learn(exchange, endpoint, connection.Head.Status < 500, started);
                 return await AnswerAsync(exchange, connection);
             }
 
@@ -68,9 +71,22 @@ internal sealed class AttemptLoop(DataPlane plane)
             var mayRepeat = connection.IsReused && head == HeadOutcome.Nothing && !exchange.HasUpload && exchange.Request.IsIdempotent && exchange.Body.CanReplay;
             Finish(exchange, connection, clean: false);
             plane.Telemetry.AttemptEnded(exchange, 0, unanswered.Kind);
+            Learn(exchange, endpoint, succeeded: false, started);
             if (unanswered.Kind != RefusalKind.ConnectionLost || !mayRepeat || exchange.Attempts >= MaxConnectionAttempts)
                 return unanswered;
         }
+    }
+
+    // What the balancer goes by, where there is a choice. A quick failure is no quick answer, and a client that left says nothing.
+    private void Learn(Exchange exchange, EndpointState endpoint, bool succeeded, long started)
+    {
+        if (exchange.Service!.Endpoints.Length == 1 || exchange.Cancelled != CancelReason.None)
+            return;
+        var latency = plane.Time.GetElapsedTime(started);
+        if (succeeded)
+            endpoint.Load.Answered(plane.Wheel.NowMs, latency);
+        else
+            endpoint.Load.Failed(plane.Wheel.NowMs, latency);
     }
 
     // Why there is no head: what ended it from outside goes before what that did to the connection.
@@ -99,7 +115,7 @@ internal sealed class AttemptLoop(DataPlane plane)
     [AsyncMethodBuilder(typeof(PooledAsyncMethodBuilder<>))]
     private async ValueTask<HeadOutcome> AskAsync(Exchange exchange, UpstreamConnection connection)
     {
-        connection.Endpoint.Started();
+        connection.Endpoint.Load.Started();
         if (!exchange.Attach(connection))
             return HeadOutcome.Nothing;
         connection.ArmDeadline(exchange.AttemptDeadline);
@@ -222,7 +238,7 @@ internal sealed class AttemptLoop(DataPlane plane)
     private static void Finish(Exchange exchange, UpstreamConnection connection, bool clean)
     {
         exchange.Detach();
-        connection.Endpoint.Finished();
+        connection.Endpoint.Load.Finished();
         connection.Endpoint.Return(connection, clean);
     }
 

@@ -1,3 +1,4 @@
+using Malha.Proxy.Balancing;
 using Malha.Proxy.Downstream;
 using Malha.Proxy.Http1;
 using Malha.Proxy.Routing;
@@ -17,6 +18,9 @@ internal sealed class Exchange
     /// <summary>A longer one is replaced; it goes into every log line.</summary>
     private const int MaxRequestId = 128;
 
+    /// <summary>Chance for the choice of endpoints; a field, since it changes in place.</summary>
+    public Xorshift Random;
+
     private UpstreamConnection? _upstream;
     private long _lease;
     private PendingConnection? _connecting;
@@ -31,6 +35,7 @@ internal sealed class Exchange
 
     public Exchange(ulong seed)
     {
+        Random = new Xorshift(seed);
         Body = new RequestBody();
         Response = new ResponseWriter();
         Trace = new TraceIdentity(seed);
@@ -87,6 +92,9 @@ internal sealed class Exchange
     /// <summary>Begins the time that one attempt has.</summary>
     public void BeginAttempt(TimerWheel wheel) =>
         AttemptDeadline = AttemptTimeout is { } timeout ? Math.Min(Deadline, wheel.After(timeout)) : Deadline;
+
+    /// <summary>The endpoints that attempts were made at.</summary>
+    public TriedEndpoints Tried { get; set; }
 
     /// <summary>Attempts begun.</summary>
     public int Attempts { get; set; }
@@ -165,6 +173,7 @@ internal sealed class Exchange
         Service = null;
         Deadline = AttemptDeadline = TimerEntry.None;
         Attempts = 0;
+        Tried = default;
         _hasContinued = false;
         _hasAnswer = false;
         AttemptLog.Reset();

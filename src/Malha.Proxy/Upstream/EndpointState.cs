@@ -1,6 +1,7 @@
 using System.Net;
 using System.Net.Sockets;
 using Malha.Configuration;
+using Malha.Proxy.Balancing;
 using Malha.Proxy.Telemetry.Metrics;
 using Malha.Proxy.Timing;
 using Malha.Proxy.Transport;
@@ -19,11 +20,11 @@ internal sealed class EndpointState
     private UpstreamConnection? _idle;
     private bool _retired;
     private int _open;
-    private int _inFlight;
 
     public EndpointState(EndpointConfig config, ServiceTlsConfig? tls, TimerWheel wheel)
     {
         Config = config;
+        Load = new EndpointLoad(config.Weight);
         _tls = config.IsTls ? new UpstreamTls(config, tls) : null;
         _wheel = wheel;
         _authority = System.Text.Encoding.ASCII.GetBytes(config.Url.Authority);
@@ -52,12 +53,11 @@ internal sealed class EndpointState
         }
     }
 
+    /// <summary>What the balancer goes by.</summary>
+    public EndpointLoad Load { get; }
+
     /// <summary>Attempts under way.</summary>
-    public int InFlight => Volatile.Read(ref _inFlight);
-
-    public void Started() => Interlocked.Increment(ref _inFlight);
-
-    public void Finished() => Interlocked.Decrement(ref _inFlight);
+    public int InFlight => Load.InFlight;
 
     /// <summary>An idle connection, the one used last: it is the least likely to have been closed.</summary>
     /// <param name="usedSince">Only one that was in use then or later, in milliseconds of the wheel.</param>
