@@ -31,11 +31,13 @@ internal sealed class AttemptLoop(DataPlane plane)
         {
             if (exchange.Cancelled != CancelReason.None)
                 return Cancelled(exchange);
-            var endpoint = service.Choose();
+            var endpoint = service.Choose(exchange, plane.Wheel.NowMs);
             if (endpoint is null)
                 return new Refusal(RefusalKind.NoEndpoint);
             exchange.Attempts++;
             exchange.BeginAttempt(plane.Wheel);
+            plane.Telemetry.AttemptBegan(exchange, endpoint);
+            var started = plane.Time.GetTimestamp();
 
             // The server may be closing an idle connection just now. A request that can be repeated tries one once; a body that is still
             // coming in could be sent only once, and goes over a connection that was in use a moment ago, or a new one.
@@ -46,32 +48,57 @@ internal sealed class AttemptLoop(DataPlane plane)
                 var (opened, outcome) = await endpoint.ConnectAsync(service.Config, exchange);
                 if (opened is null)
                 {
-                    if (exchange.Cancelled == CancelReason.None && outcome == ConnectOutcome.Refused && exchange.Attempts < Math.Min(MaxConnectionAttempts, service.Endpoints.Length))
+                    var unreached = NotConnected(exchange, endpoint, outcome);
+                    plane.Telemetry.AttemptEnded(exchange, 0, unreached.Kind);
+                    Learn(exchange, endpoint, succeeded: false, started);
+                    if (unreached.Kind == RefusalKind.ConnectFailed && exchange.Attempts < Math.Min(MaxConnectionAttempts, service.Endpoints.Length))
                         continue;
-                    return NotConnected(exchange, endpoint, outcome);
+                    return unreached;
                 }
                 connection = opened;
             }
 
             var head = await AskAsync(exchange, connection);
             if (head == HeadOutcome.Final)
+            {
+                plane.Telemetry.AttemptEnded(exchange, connection.Head.Status);
+                Learn(exchange, endpoint, connection.Head.Status < 500, started);
                 return await AnswerAsync(exchange, connection);
+            }
 
-            var (lost, timedOut, fault) = (connection.IsReused && head == HeadOutcome.Nothing, connection.TimedOut, connection.Fault);
-            Finish(exchange, connection, clean: false);
-            if (exchange.Cancelled != CancelReason.None)
-                return Cancelled(exchange);
-            if (exchange.Body.Fault != HttpFault.None || exchange.Body.IsBroken)
-                return BodyFault(exchange);
-            if (timedOut)
-                return TimedOut(exchange);
-            if (fault != HttpFault.None)
-                return new Refusal(RefusalKind.BadAnswer, fault);
+            var unanswered = Unanswered(exchange, connection);
             // What is still being sent cannot be sent again.
-            if (lost && !exchange.HasUpload && exchange.Request.IsIdempotent && exchange.Body.CanReplay && exchange.Attempts < MaxConnectionAttempts)
-                continue;
-            return new Refusal(RefusalKind.ConnectionLost);
+            var mayRepeat = connection.IsReused && head == HeadOutcome.Nothing && !exchange.HasUpload && exchange.Request.IsIdempotent && exchange.Body.CanReplay;
+            Finish(exchange, connection, clean: false);
+            plane.Telemetry.AttemptEnded(exchange, 0, unanswered.Kind);
+            Learn(exchange, endpoint, succeeded: false, started);
+            if (unanswered.Kind != RefusalKind.ConnectionLost || !mayRepeat || exchange.Attempts >= MaxConnectionAttempts)
+                return unanswered;
         }
+    }
+
+    // What the balancer goes by, where there is a choice. A quick failure is no quick answer, and a client that left says nothing.
+    private void Learn(Exchange exchange, EndpointState endpoint, bool succeeded, long started)
+    {
+        if (exchange.Service!.Endpoints.Length == 1 || exchange.Cancelled != CancelReason.None)
+            return;
+        var latency = plane.Time.GetElapsedTime(started);
+        if (succeeded)
+            endpoint.Load.Answered(plane.Wheel.NowMs, latency);
+        else
+            endpoint.Load.Failed(plane.Wheel.NowMs, latency);
+    }
+
+    // Why there is no head: what ended it from outside goes before what that did to the connection.
+    private Refusal Unanswered(Exchange exchange, UpstreamConnection connection)
+    {
+        if (exchange.Cancelled != CancelReason.None)
+            return Cancelled(exchange);
+        if (exchange.Body.Fault != HttpFault.None || exchange.Body.IsBroken)
+            return BodyFault(exchange);
+        if (connection.TimedOut)
+            return TimedOut(exchange);
+        return connection.Fault == HttpFault.None ? new Refusal(RefusalKind.ConnectionLost) : new Refusal(RefusalKind.BadAnswer, connection.Fault);
     }
 
     // What the client has sent already is taken in before an endpoint is chosen; a route may ask for more.
@@ -88,7 +115,7 @@ internal sealed class AttemptLoop(DataPlane plane)
     [AsyncMethodBuilder(typeof(PooledAsyncMethodBuilder<>))]
     private async ValueTask<HeadOutcome> AskAsync(Exchange exchange, UpstreamConnection connection)
     {
-        connection.Endpoint.Started();
+        connection.Endpoint.Load.Started();
         if (!exchange.Attach(connection))
             return HeadOutcome.Nothing;
         connection.ArmDeadline(exchange.AttemptDeadline);
@@ -167,15 +194,26 @@ internal sealed class AttemptLoop(DataPlane plane)
         {
             if (plane.Wheel.NowMs > LastMoment(exchange) || !await NextBlockAsync(exchange, connection))
             {
+                var cut = Cut(exchange, connection);
                 Finish(exchange, connection, clean: false);
-                exchange.Connection.Abort();
-                return Refusal.None;
+                return cut;
             }
             sent = await exchange.Response.SendBlockAsync(connection.Block, connection.Trailers);
         }
         // After an early answer the server has said all, whatever else the client would send.
         Finish(exchange, connection, clean: sent && exchange.IsSent);
-        return Refusal.None;
+        return sent ? Refusal.None : new Refusal(RefusalKind.ClientGone);
+    }
+
+    // The answer breaks off after its head.
+    private Refusal Cut(Exchange exchange, UpstreamConnection connection)
+    {
+        var config = exchange.Service!.Config;
+        if (plane.Wheel.NowMs > LastMoment(exchange))
+            return new Refusal(RefusalKind.Deadline, Rule: config.Source.Path + ".maxDuration", Limit: config.MaxDuration!.Value.TotalMilliseconds, Unit: "ms");
+        if (!connection.TimedOut || exchange.Cancelled != CancelReason.None)
+            return Unanswered(exchange, connection);
+        return new Refusal(RefusalKind.Deadline, Rule: config.Source.Path + ".idleTimeout", Limit: config.IdleTimeout.TotalMilliseconds, Unit: "ms");
     }
 
     private ValueTask<bool> NextBlockAsync(Exchange exchange, UpstreamConnection connection)
@@ -200,7 +238,7 @@ internal sealed class AttemptLoop(DataPlane plane)
     private static void Finish(Exchange exchange, UpstreamConnection connection, bool clean)
     {
         exchange.Detach();
-        connection.Endpoint.Finished();
+        connection.Endpoint.Load.Finished();
         connection.Endpoint.Return(connection, clean);
     }
 

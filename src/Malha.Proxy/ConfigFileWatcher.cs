@@ -14,19 +14,17 @@ internal sealed class ConfigFileWatcher : IDisposable
     private readonly string _path;
     private readonly GatewayHost _host;
     private readonly TimeProvider _time;
-    private readonly Action<ReloadStatus> _report;
     private readonly FileSystemWatcher _watcher;
     private readonly ITimer _settled;
     private readonly SemaphoreSlim _reading = new(1, 1);
     private MalhaConfig _current;
 
-    public ConfigFileWatcher(string path, MalhaConfig current, GatewayHost host, TimeProvider time, Action<ReloadStatus> report)
+    public ConfigFileWatcher(string path, MalhaConfig current, GatewayHost host, TimeProvider time)
     {
         _path = Path.GetFullPath(path);
         _current = current;
         _host = host;
         _time = time;
-        _report = report;
         _settled = time.CreateTimer(_ => _ = ReloadIfChangedAsync(), null, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
 
         // The folder and not the file: editors and configuration managers put a new file in the old one's place.
@@ -87,8 +85,7 @@ internal sealed class ConfigFileWatcher : IDisposable
     private ReloadStatus Report(IReadOnlyList<string> problems)
     {
         var status = new ReloadStatus(_time.GetUtcNow(), _host.Plane.Model.Version, problems);
-        _host.LastReload = status;
-        _report(status);
+        _host.Reloaded(status);
         return status;
     }
 }

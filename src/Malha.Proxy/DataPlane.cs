@@ -1,4 +1,5 @@
 using System.Security.Cryptography;
+using Malha.Proxy.Telemetry;
 using Malha.Proxy.Timing;
 
 namespace Malha.Proxy;
@@ -11,9 +12,10 @@ internal sealed class DataPlane : IDisposable
     private readonly ThreadLocal<Stack<Exchange>> _exchanges = new(() => new Stack<Exchange>());
     private GatewayModel _model;
 
-    public DataPlane(TimeProvider time, GatewayModel model, TimerWheel wheel)
+    public DataPlane(TimeProvider time, GatewayModel model, TimerWheel wheel, GatewayTelemetry telemetry)
     {
         Time = time;
+        Telemetry = telemetry;
         Wheel = wheel;
         Date = new HttpDate(time);
         Pipeline = new ProxyPipeline(this);
@@ -25,6 +27,8 @@ internal sealed class DataPlane : IDisposable
     public TimerWheel Wheel { get; }
 
     public HttpDate Date { get; }
+
+    public GatewayTelemetry Telemetry { get; }
 
     public ProxyPipeline Pipeline { get; }
 
@@ -46,7 +50,7 @@ internal sealed class DataPlane : IDisposable
     }
 
     /// <summary>A bug has cost a connection.</summary>
-    public void Failed(Exception exception) => Console.Error.WriteLine(exception);
+    public void Failed(Exception exception) => Telemetry.Events.Error("bug", ("exception", exception.ToString()));
 
     public void Dispose()
     {

@@ -1,7 +1,9 @@
+using Malha.Proxy.Balancing;
 using Malha.Proxy.Downstream;
 using Malha.Proxy.Http1;
 using Malha.Proxy.Routing;
 using Malha.Proxy.Telemetry;
+using Malha.Proxy.Telemetry.Decisions;
 using Malha.Proxy.Timing;
 using Malha.Proxy.Upstream;
 
@@ -16,6 +18,9 @@ internal sealed class Exchange
     /// <summary>A longer one is replaced; it goes into every log line.</summary>
     private const int MaxRequestId = 128;
 
+    /// <summary>Chance for the choice of endpoints; a field, since it changes in place.</summary>
+    public Xorshift Random;
+
     private UpstreamConnection? _upstream;
     private long _lease;
     private PendingConnection? _connecting;
@@ -25,9 +30,12 @@ internal sealed class Exchange
     private readonly Lock _uploadLock = new();
     private volatile bool _hasContinued;
     private bool _hasAnswer;
+    private long _tunnelledIn;
+    private long _tunnelledOut;
 
     public Exchange(ulong seed)
     {
+        Random = new Xorshift(seed);
         Body = new RequestBody();
         Response = new ResponseWriter();
         Trace = new TraceIdentity(seed);
@@ -85,8 +93,26 @@ internal sealed class Exchange
     public void BeginAttempt(TimerWheel wheel) =>
         AttemptDeadline = AttemptTimeout is { } timeout ? Math.Min(Deadline, wheel.After(timeout)) : Deadline;
 
+    /// <summary>The endpoints that attempts were made at.</summary>
+    public TriedEndpoints Tried { get; set; }
+
     /// <summary>Attempts begun.</summary>
     public int Attempts { get; set; }
+
+    /// <summary>What they were and what came of them.</summary>
+    public AttemptLog AttemptLog { get; } = new();
+
+    /// <summary>Why Malha answers or ends it itself; none while an endpoint's answer is passed on.</summary>
+    public Refusal Refusal { get; set; }
+
+    /// <summary>Whether the refusal came after the head of an endpoint's answer, which then broke off.</summary>
+    public bool IsCut { get; set; }
+
+    /// <summary>Body bytes from the client, or all bytes after a switch to another protocol.</summary>
+    public long BytesIn => Body.Received + _tunnelledIn;
+
+    /// <summary>The same to the client.</summary>
+    public long BytesOut => Response.BodyBytes + _tunnelledOut;
 
     /// <summary>Sends the rest of the request's body while the answer is already awaited; it must have ended before the exchange is used again.</summary>
     public ValueTask<bool> Upload { get; set; }
@@ -147,8 +173,13 @@ internal sealed class Exchange
         Service = null;
         Deadline = AttemptDeadline = TimerEntry.None;
         Attempts = 0;
+        Tried = default;
         _hasContinued = false;
         _hasAnswer = false;
+        AttemptLog.Reset();
+        Refusal = Refusal.None;
+        IsCut = false;
+        _tunnelledIn = _tunnelledOut = 0;
         Upload = default;
         HasUpload = false;
         Volatile.Write(ref _life, Ticket + byte.MaxValue + 1);
@@ -178,6 +209,15 @@ internal sealed class Exchange
         Volatile.Write(ref _lease, connection.Lease);
         Interlocked.Exchange(ref _upstream, connection);
         return Cancelled == CancelReason.None;
+    }
+
+    /// <summary>Counts what has gone through after a switch to another protocol. The two directions are counted by different threads.</summary>
+    public void Tunnelled(bool fromClient, int count)
+    {
+        if (fromClient)
+            _tunnelledIn += count;
+        else
+            _tunnelledOut += count;
     }
 
     public void Detach() => Volatile.Write(ref _upstream, null);

@@ -2,6 +2,7 @@ using System.Net.Sockets;
 using System.Security.Cryptography;
 using Malha.Configuration;
 using Malha.Proxy.Downstream;
+using Malha.Proxy.Telemetry;
 using Malha.Proxy.Timing;
 
 namespace Malha.Proxy;
@@ -27,25 +28,39 @@ internal sealed class GatewayHost : IDisposable
 
     public DataPlane Plane { get; }
 
+    public GatewayTelemetry Telemetry => Plane.Telemetry;
+
     /// <summary>How the last reload ended; null before the first.</summary>
-    public ReloadStatus? LastReload { get; set; }
+    public ReloadStatus? LastReload { get; private set; }
+
+    /// <summary>When the configuration in force came into force.</summary>
+    public DateTimeOffset LoadedAt { get; private set; }
+
+    /// <summary>Whether it stops: it serves what it has, and should get nothing new.</summary>
+    public bool IsDraining { get; private set; }
 
     public IReadOnlyCollection<Http1Listener> Listeners => Volatile.Read(ref _listeners).Values;
 
     /// <summary>Makes a gateway and binds its listeners. Null with the problem when that is not possible.</summary>
-    public static GatewayHost? Start(MalhaConfig config, TimeProvider time, out string? problem)
+    /// <param name="config">The configuration to begin with.</param>
+    /// <param name="time">The clock of everything.</param>
+    /// <param name="problem">What kept it from starting; null when it runs.</param>
+    /// <param name="telemetry">Whom it tells; null: itself, and nobody reads it.</param>
+    public static GatewayHost? Start(MalhaConfig config, TimeProvider time, out string? problem, GatewayTelemetry? telemetry = null)
     {
+        telemetry ??= new GatewayTelemetry(time);
         var wheel = new TimerWheel(time);
         GatewayHost? host = null;
         try
         {
-            host = new GatewayHost(new DataPlane(time, GatewayModel.Compile(config, previous: null, wheel), wheel), wheel);
+            host = new GatewayHost(new DataPlane(time, GatewayModel.Compile(config, previous: null, wheel, telemetry), wheel, telemetry), wheel);
             problem = host.Bind(config, out var listeners);
             if (problem is null)
             {
                 host._listeners = listeners;
+                host.LoadedAt = time.GetUtcNow();
                 foreach (var listener in listeners.Values)
-                    listener.Start();
+                    host.StartListener(listener);
                 return host;
             }
         }
@@ -65,21 +80,23 @@ internal sealed class GatewayHost : IDisposable
         try
         {
             var before = Plane.Model;
-            var model = GatewayModel.Compile(config, before, _wheel);
+            var model = GatewayModel.Compile(config, before, _wheel, Telemetry);
             if (Bind(config, out var listeners) is { } problem)
                 return problem;
 
             Plane.Swap(model);
+            LoadedAt = Plane.Time.GetUtcNow();
             var removed = _listeners.Values.Except(listeners.Values).ToList();
             var added = listeners.Values.Except(_listeners.Values).ToList();
             Volatile.Write(ref _listeners, listeners);
             foreach (var (name, listener) in listeners)
                 listener.Update(config.Listeners[name]);
             foreach (var listener in added)
-                listener.Start();
+                StartListener(listener);
             foreach (var listener in removed)
                 _ = listener.DrainAsync(DrainPatience);
             before.RetireAllBut(model);
+            Telemetry.Requests.Keep(model.RouteMetrics);
             return null;
         }
         catch (Exception exception) when (exception is CryptographicException or IOException or UnauthorizedAccessException or ArgumentException)
@@ -92,8 +109,24 @@ internal sealed class GatewayHost : IDisposable
         }
     }
 
+    /// <summary>Notes how a reload ended, good or bad.</summary>
+    public void Reloaded(ReloadStatus status)
+    {
+        LastReload = status;
+        Telemetry.Reloads.Count(status.IsGood);
+        if (status.IsGood)
+            Telemetry.Events.Info("reloaded", ("version", status.Version));
+        foreach (var problem in status.Problems)
+            Telemetry.Events.Error("reload-refused", ("version", status.Version), ("problem", problem));
+    }
+
     /// <summary>Stops accepting and waits for what is under way.</summary>
-    public Task DrainAsync(TimeSpan patience) => Task.WhenAll(Listeners.Select(listener => listener.DrainAsync(patience)));
+    public Task DrainAsync(TimeSpan patience)
+    {
+        IsDraining = true;
+        Telemetry.Events.Info("draining", ("connections", Listeners.Sum(listener => listener.Connections)), ("patienceMs", patience.TotalMilliseconds));
+        return Task.WhenAll(Listeners.Select(listener => listener.DrainAsync(patience)));
+    }
 
     public void Dispose()
     {
@@ -101,6 +134,12 @@ internal sealed class GatewayHost : IDisposable
             listener.Dispose();
         Plane.Dispose();
         _reloading.Dispose();
+    }
+
+    private void StartListener(Http1Listener listener)
+    {
+        listener.Start();
+        Telemetry.Events.Info("listening", ("listener", listener.Config.Name), ("address", listener.Address.ToString()));
     }
 
     // Listeners for the configuration: those that stay as they are, and new ones, bound but not yet accepting. What counts is the address:
@@ -136,7 +175,8 @@ internal sealed class GatewayHost : IDisposable
         return null;
     }
 
-    private static string Describe(SocketException exception) => exception.SocketErrorCode switch
+    /// <summary>Why an address cannot be bound, in an operator's words.</summary>
+    public static string Describe(SocketException exception) => exception.SocketErrorCode switch
     {
         SocketError.AddressAlreadyInUse => "the port is taken by another program",
         SocketError.AccessDenied => "not allowed (ports below 1024 need root or CAP_NET_BIND_SERVICE)",

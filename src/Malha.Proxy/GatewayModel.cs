@@ -1,5 +1,8 @@
 using Malha.Configuration;
 using Malha.Proxy.Routing;
+using Malha.Proxy.Telemetry;
+using Malha.Proxy.Telemetry.Logging;
+using Malha.Proxy.Telemetry.Metrics;
 using Malha.Proxy.Timing;
 using Malha.Proxy.Upstream;
 
@@ -10,12 +13,14 @@ internal sealed class GatewayModel
 {
     private readonly ServiceModel?[] _serviceOfRoute;
 
-    private GatewayModel(MalhaConfig config, long version, Dictionary<string, ServiceModel> services)
+    private GatewayModel(MalhaConfig config, long version, Dictionary<string, ServiceModel> services, GatewayTelemetry telemetry)
     {
         Config = config;
         Version = version;
         Services = services;
         Routes = RouteTable.Build(config.Routes);
+        RouteMetrics = telemetry.Requests.Bind(Routes.Routes);
+        AccessLog = AccessLogModel.Of(config.AccessLog, telemetry.Output is { IsTerminal: true });
         _serviceOfRoute = [.. config.Routes.Select(route => route.Service is null ? null : services[route.Service])];
     }
 
@@ -28,10 +33,15 @@ internal sealed class GatewayModel
 
     public RouteTable Routes { get; }
 
+    /// <summary>What each route is counted in, by its index.</summary>
+    public RouteMetrics[] RouteMetrics { get; }
+
+    public AccessLogModel AccessLog { get; }
+
     /// <summary>
     /// Compiles a configuration. Endpoints that the previous one had keep their connections and counters, if they are reached in the same way.
     /// </summary>
-    public static GatewayModel Compile(MalhaConfig config, GatewayModel? previous, TimerWheel wheel)
+    public static GatewayModel Compile(MalhaConfig config, GatewayModel? previous, TimerWheel wheel, GatewayTelemetry telemetry)
     {
         var services = new Dictionary<string, ServiceModel>(StringComparer.Ordinal);
         foreach (var (name, service) in config.Services)
@@ -40,7 +50,7 @@ internal sealed class GatewayModel
             var kept = before is not null && Equals(before.Config.Tls, service.Tls) ? before.Endpoints : [];
             services.Add(name, new ServiceModel(service, [.. service.Endpoints.Select(endpoint => KeptOrNew(endpoint, kept, service, wheel))], before?.State ?? new ServiceState()));
         }
-        return new GatewayModel(config, (previous?.Version ?? 0) + 1, services);
+        return new GatewayModel(config, (previous?.Version ?? 0) + 1, services, telemetry);
     }
 
     public ServiceModel? ServiceOf(RouteModel route) => _serviceOfRoute[route.Index];

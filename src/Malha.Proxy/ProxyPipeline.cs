@@ -19,6 +19,8 @@ internal sealed class ProxyPipeline(DataPlane plane)
     [AsyncMethodBuilder(typeof(PooledAsyncMethodBuilder<>))]
     public async ValueTask<bool> RunAsync(Exchange exchange)
     {
+        plane.Telemetry.Began(exchange);
+
         // Routing first among the steps: everything after it is decided per route.
         var refusal = Route(exchange);
 
@@ -28,18 +30,30 @@ internal sealed class ProxyPipeline(DataPlane plane)
 
         // A route that answers itself needs no endpoint.
         if (refusal.IsNone && exchange.Service is null)
-            return await AnswerItselfAsync(exchange, exchange.Route!);
+            refusal = await AnswerItselfAsync(exchange, exchange.Route!);
 
         // The attempts: all that touches an endpoint, and the answer's way back.
-        if (refusal.IsNone)
+        else if (refusal.IsNone)
             refusal = await _attempts.RunAsync(exchange);
 
         // The one place where a refusal becomes HTTP.
-        return refusal.IsNone || await RefuseAsync(exchange, refusal);
+        if (!refusal.IsNone)
+            await RefuseAsync(exchange, refusal);
+
+        // Metrics and the access log last: they tell what the client got.
+        plane.Telemetry.Ended(exchange);
+        return true;
     }
 
     /// <summary>Answers a request that the guard has refused; the connection ends with it.</summary>
-    public ValueTask<bool> RefuseMalformedAsync(Exchange exchange, HttpFault fault) => RefuseAsync(exchange, new Refusal(RefusalKind.Malformed, fault));
+    [AsyncMethodBuilder(typeof(PooledAsyncMethodBuilder<>))]
+    public async ValueTask<bool> RefuseMalformedAsync(Exchange exchange, HttpFault fault)
+    {
+        plane.Telemetry.Began(exchange);
+        await RefuseAsync(exchange, new Refusal(RefusalKind.Malformed, fault));
+        plane.Telemetry.Ended(exchange);
+        return true;
+    }
 
     private static Refusal Route(Exchange exchange)
     {
@@ -60,27 +74,40 @@ internal sealed class ProxyPipeline(DataPlane plane)
         return announced <= limit ? Refusal.None : AttemptLoop.TooLarge(exchange, announced);
     }
 
-    private static ValueTask<bool> AnswerItselfAsync(Exchange exchange, RouteModel route)
+    [AsyncMethodBuilder(typeof(PooledAsyncMethodBuilder<>))]
+    private static async ValueTask<Refusal> AnswerItselfAsync(Exchange exchange, RouteModel route)
     {
         if (route.Respond is { } answer)
-            return exchange.Response.SendOwnAsync(exchange, answer.Status, answer.Lines, answer.Body.Span, close: false);
+        {
+            await exchange.Response.SendOwnAsync(exchange, answer.Status, answer.Lines, answer.Body.Span, close: false);
+            return Refusal.None;
+        }
 
         var redirect = route.Redirect!;
         var location = ArrayPool<byte>.Shared.Rent(redirect.MaxLength(exchange.Request) + 16);
-        var writer = new HeadWriter(location);
-        writer.Write("Location: "u8);
-        var length = redirect.Write(exchange.Request, location.AsSpan(writer.Length));
-        var end = writer.Length + length;
-        "\r\n"u8.CopyTo(location.AsSpan(end));
-        var sent = length == 0
-            ? RefuseAsync(exchange, new Refusal(RefusalKind.Malformed, HttpFault.MissingHost))
-            : exchange.Response.SendOwnAsync(exchange, redirect.Status, location.AsSpan(0, end + 2), default, close: false);
+        var length = WriteLocation(location, redirect, exchange.Request);
+        if (length > 0)
+            await exchange.Response.SendOwnAsync(exchange, redirect.Status, location.AsSpan(0, length), default, close: false);
         ArrayPool<byte>.Shared.Return(location);
-        return sent;
+        return length > 0 ? Refusal.None : new Refusal(RefusalKind.Malformed, HttpFault.MissingHost);
+    }
+
+    // 0 when the target needs a host and the request has none.
+    private static int WriteLocation(Span<byte> buffer, RedirectModel redirect, RequestHead request)
+    {
+        var writer = new HeadWriter(buffer);
+        writer.Write("Location: "u8);
+        var length = redirect.Write(request, buffer[writer.Length..]);
+        if (length == 0)
+            return 0;
+        "\r\n"u8.CopyTo(buffer[(writer.Length + length)..]);
+        return writer.Length + length + 2;
     }
 
     private static ValueTask<bool> RefuseAsync(Exchange exchange, in Refusal refusal)
     {
+        exchange.Refusal = refusal;
+        exchange.IsCut = exchange.Response.HeadSent;
         if (refusal.Kind == RefusalKind.ClientGone)
             return new ValueTask<bool>(false);
         if (exchange.Response.HeadSent)

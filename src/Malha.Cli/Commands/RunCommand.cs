@@ -1,7 +1,10 @@
 using System.CommandLine;
 using System.Runtime.InteropServices;
 using Malha.Configuration;
+using Malha.ControlPlane.Api;
 using Malha.Proxy;
+using Malha.Proxy.Telemetry;
+using Malha.Proxy.Telemetry.Logging;
 
 namespace Malha.Cli.Commands;
 
@@ -59,13 +62,16 @@ internal static class RunCommand
 
     private static async Task<int> RunAsync(MalhaConfig config, string? file, bool exitWithStdin)
     {
-        using var host = GatewayHost.Start(config, TimeProvider.System, out var problem);
+        using var output = new LogOutput(Console.OpenStandardOutput(), isTerminal: !Console.IsOutputRedirected);
+        using var host = GatewayHost.Start(config, TimeProvider.System, out var problem, new GatewayTelemetry(TimeProvider.System, output));
         if (host is null)
             return Fail(Usage.CannotReach, problem!);
-        foreach (var listener in host.Listeners)
-            Console.WriteLine($$"""{"level":"info","event":"listening","listener":"{{listener.Config.Name}}","address":"{{listener.Address}}"}""");
 
-        using var watcher = file is null ? null : new ConfigFileWatcher(file, config, host, TimeProvider.System, Report);
+        using var watchdog = new EngineWatchdog(host.Plane.Wheel, TimeProvider.System, host.Telemetry, Environment.ProcessorCount);
+        using var watcher = file is null ? null : new ConfigFileWatcher(file, config, host, TimeProvider.System);
+        await using var admin = AdminRole.Start(host, watcher, TimeProvider.System, out problem);
+        if (admin is null)
+            return Fail(Usage.CannotReach, problem!);
         using var hangUp = PosixSignalRegistration.Create(PosixSignal.SIGHUP, context =>
         {
             context.Cancel = true;
@@ -89,14 +95,6 @@ internal static class RunCommand
         using var terminate = PosixSignalRegistration.Create(PosixSignal.SIGTERM, Stop);
         var input = exitWithStdin ? Console.OpenStandardInput().CopyToAsync(Stream.Null) : Task.Delay(Timeout.Infinite);
         await Task.WhenAny(stopping.Task, input);
-    }
-
-    private static void Report(ReloadStatus status)
-    {
-        if (status.IsGood)
-            Console.WriteLine($$"""{"level":"info","event":"reloaded","version":{{status.Version}}}""");
-        foreach (var problem in status.Problems)
-            Console.Error.WriteLine($"malha: reload refused: {problem}");
     }
 
     private static int Fail(int code, string problem)

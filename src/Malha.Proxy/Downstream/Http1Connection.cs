@@ -92,6 +92,10 @@ internal sealed class Http1Connection : TimerEntry
 
     public ReadOnlySpan<byte> Scheme => "http"u8;
 
+    public bool IsTls => Scheme.Length == "https"u8.Length;
+
+    public string ListenerName => _listener.Config.Name;
+
     public bool PeerIsTrusted => _listener.Trusts(RemoteAddress);
 
     /// <summary>Whether the answer must end the connection: the listener is draining.</summary>
@@ -229,6 +233,8 @@ internal sealed class Http1Connection : TimerEntry
         var status = ParseHead(exchange);
         if (status == ParseStatus.NeedMore && !await RestOfHeadAsync(exchange))
         {
+            if (_phase == Phase.Lingering)
+                NoteLateHead(exchange);
             _plane.ReturnExchange(exchange);
             return false;
         }
@@ -263,6 +269,16 @@ internal sealed class Http1Connection : TimerEntry
         await Channel.SendAsync(LateHeadAnswer);
         Channel.ShutdownSend();
         Arm(_wheel, _wheel.NowMs + LingerMs);
+    }
+
+    // What came of the head is gone with its buffer; that it was late is all there is to tell.
+    private void NoteLateHead(Exchange exchange)
+    {
+        exchange.Request.Reset();
+        exchange.Begin(this, _plane.Model, _plane.Time.GetTimestamp());
+        exchange.Refusal = new Refusal(RefusalKind.SlowRequest);
+        _plane.Telemetry.Began(exchange);
+        _plane.Telemetry.Ended(exchange);
     }
 
     // Waits for a request to begin.

@@ -73,7 +73,8 @@ internal static class ProblemWriter
         return writer.Length;
     }
 
-    private static ReadOnlySpan<byte> TypeOf(RefusalKind kind) => kind switch
+    /// <summary>The problem type's last part; also what logs and metrics call the refusal.</summary>
+    public static ReadOnlySpan<byte> TypeOf(RefusalKind kind) => kind switch
     {
         RefusalKind.Malformed => "malformed-request"u8,
         RefusalKind.NoRoute => "no-route"u8,
@@ -94,7 +95,7 @@ internal static class ProblemWriter
         _ => "internal"u8,
     };
 
-    private static ReadOnlySpan<byte> Title(RefusalKind kind) => kind switch
+    public static ReadOnlySpan<byte> Title(RefusalKind kind) => kind switch
     {
         RefusalKind.Malformed => "The request is malformed or ambiguous"u8,
         RefusalKind.NoRoute => "No route matches the request"u8,

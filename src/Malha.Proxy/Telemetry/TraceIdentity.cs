@@ -25,12 +25,16 @@ internal sealed class TraceIdentity(ulong seed)
 
     public ReadOnlySpan<byte> SpanId => _parent.AsSpan(36, 16);
 
+    /// <summary>32 random bits of the exchange's own, whatever its caller says: they decide whether it is in a sample.</summary>
+    public uint Sample { get; private set; }
+
     /// <summary>32 hexadecimal digits; the address of a decision.</summary>
     public ReadOnlySpan<byte> RequestId => _requestId;
 
     public void Begin(RequestHead request)
     {
         Span<ulong> random = [Next(), Next(), Next()];
+        Sample = (uint)(random[1] >> 32);
         var bytes = MemoryMarshal.AsBytes(random);
         Hex(bytes[..16], _requestId);
         "00-"u8.CopyTo(_parent);

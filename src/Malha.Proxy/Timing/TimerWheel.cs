@@ -34,6 +34,9 @@ internal sealed class TimerWheel : IDisposable
     /// <summary>Milliseconds since the wheel was made, as of the last tick.</summary>
     public long NowMs => Volatile.Read(ref _now);
 
+    /// <summary>How long ago the last tick was, in milliseconds: more than a few ticks means that deadlines are late.</summary>
+    public long LagMs => (long)_time.GetElapsedTime(_origin).TotalMilliseconds - NowMs;
+
     /// <summary>The deadline that lies <paramref name="timeout"/> ahead; infinite timeouts give none.</summary>
     public long After(TimeSpan timeout) =>
         timeout == Timeout.InfiniteTimeSpan ? TimerEntry.None : NowMs + TickMs + (long)timeout.TotalMilliseconds;

@@ -1,6 +1,8 @@
 using System.Net;
 using System.Net.Sockets;
 using Malha.Configuration;
+using Malha.Proxy.Balancing;
+using Malha.Proxy.Telemetry.Metrics;
 using Malha.Proxy.Timing;
 using Malha.Proxy.Transport;
 
@@ -18,11 +20,11 @@ internal sealed class EndpointState
     private UpstreamConnection? _idle;
     private bool _retired;
     private int _open;
-    private int _inFlight;
 
     public EndpointState(EndpointConfig config, ServiceTlsConfig? tls, TimerWheel wheel)
     {
         Config = config;
+        Load = new EndpointLoad(config.Weight);
         _tls = config.IsTls ? new UpstreamTls(config, tls) : null;
         _wheel = wheel;
         _authority = System.Text.Encoding.ASCII.GetBytes(config.Url.Authority);
@@ -33,18 +35,29 @@ internal sealed class EndpointState
 
     public EndpointConfig Config { get; }
 
+    public EndpointMetrics Metrics { get; } = new();
+
     /// <summary>Host and port, for requests that name no host themselves.</summary>
     public ReadOnlySpan<byte> Authority => _authority;
 
     /// <summary>Connections, idle ones included.</summary>
     public int Open => Volatile.Read(ref _open);
 
+    /// <summary>Requests that wait for a connection.</summary>
+    public int Pending
+    {
+        get
+        {
+            lock (_lock)
+                return _waiting.Count;
+        }
+    }
+
+    /// <summary>What the balancer goes by.</summary>
+    public EndpointLoad Load { get; }
+
     /// <summary>Attempts under way.</summary>
-    public int InFlight => Volatile.Read(ref _inFlight);
-
-    public void Started() => Interlocked.Increment(ref _inFlight);
-
-    public void Finished() => Interlocked.Decrement(ref _inFlight);
+    public int InFlight => Load.InFlight;
 
     /// <summary>An idle connection, the one used last: it is the least likely to have been closed.</summary>
     /// <param name="usedSince">Only one that was in use then or later, in milliseconds of the wheel.</param>
@@ -70,7 +83,10 @@ internal sealed class EndpointState
     public async ValueTask<(UpstreamConnection? Connection, ConnectOutcome Outcome)> ConnectAsync(ServiceConfig service, Exchange exchange)
     {
         if (!TryEnter(service, out var waiter))
+        {
+            Metrics.ConnectRefused();
             return (null, ConnectOutcome.Overflow);
+        }
         if (waiter is null)
             return await OpenAsync(service, exchange);
 
@@ -79,6 +95,8 @@ internal sealed class EndpointState
         var granted = await waiter.Task;
         exchange.Connecting(null);
         _wheel.Remove(waiter);
+        if (granted.Outcome == ConnectOutcome.Overflow)
+            Metrics.ConnectRefused();
         return granted.Connection is null && granted.Outcome == ConnectOutcome.Connected ? await OpenAsync(service, exchange) : granted;
     }
 
@@ -184,6 +202,7 @@ internal sealed class EndpointState
     {
         var socket = new Socket(SocketType.Stream, ProtocolType.Tcp);
         var attempt = new ConnectAttempt(socket, _wheel);
+        Metrics.ConnectBegan();
         attempt.Arm(_wheel, Math.Min(_wheel.After(service.ConnectTimeout), exchange.AttemptDeadline));
         exchange.Connecting(attempt);
         var outcome = ConnectOutcome.Connected;
@@ -196,7 +215,7 @@ internal sealed class EndpointState
         }
         catch (Exception exception) when (exception is SocketException or ObjectDisposedException or OperationCanceledException)
         {
-            outcome = attempt.TimedOut ? ConnectOutcome.TimedOut : ConnectOutcome.Refused;
+            outcome = Failed(attempt, exchange, ConnectOutcome.Refused);
         }
 
         if (channel is not null)
@@ -207,17 +226,23 @@ internal sealed class EndpointState
             {
                 exchange.Connecting(null);
                 _wheel.Remove(attempt);
+                Metrics.ConnectEnded(outcome);
                 return (new UpstreamConnection(channel, this, _wheel), outcome);
             }
-            outcome = attempt.TimedOut ? ConnectOutcome.TimedOut : ConnectOutcome.Untrusted;
+            outcome = Failed(attempt, exchange, ConnectOutcome.Untrusted);
         }
 
         exchange.Connecting(null);
         _wheel.Remove(attempt);
         socket.Dispose();
+        Metrics.ConnectEnded(outcome);
         Closed();
         return (null, outcome);
     }
+
+    // We may have broken it off ourselves: then it says nothing about the endpoint.
+    private static ConnectOutcome Failed(ConnectAttempt attempt, Exchange exchange, ConnectOutcome otherwise) =>
+        attempt.TimedOut ? ConnectOutcome.TimedOut : exchange.Cancelled != CancelReason.None ? ConnectOutcome.Cancelled : otherwise;
 
     /// <summary>Somebody in the queue for a connection.</summary>
     private sealed class Waiter : PendingConnection
@@ -291,4 +316,7 @@ internal enum ConnectOutcome : byte
 
     /// <summary>TLS: the endpoint's certificate is not one that is trusted, or the handshake failed otherwise.</summary>
     Untrusted,
+
+    /// <summary>The exchange that it was for ended.</summary>
+    Cancelled,
 }

@@ -1,11 +1,12 @@
 using Malha.Configuration;
+using Malha.Proxy.Balancing;
 
 namespace Malha.Proxy.Upstream;
 
 /// <summary>A service as the configuration in force has it. Its endpoints' state outlives it.</summary>
 internal sealed class ServiceModel(ServiceConfig config, EndpointState[] endpoints, ServiceState state)
 {
-    private int _next;
+    private readonly Balancer _balancer = Balancer.Of(config.Balance, [.. endpoints.Select(endpoint => endpoint.Load)]);
 
     public ServiceConfig Config { get; } = config;
 
@@ -13,14 +14,13 @@ internal sealed class ServiceModel(ServiceConfig config, EndpointState[] endpoin
 
     public EndpointState[] Endpoints { get; } = endpoints;
 
-    public EndpointState? Choose()
+    /// <summary>An endpoint for the next attempt; those that the exchange has tried come last. Null when there is none.</summary>
+    public EndpointState? Choose(Exchange exchange, long nowMs)
     {
-        var endpoints = Endpoints;
-        return endpoints.Length switch
-        {
-            0 => null,
-            1 => endpoints[0],
-            _ => endpoints[(int)((uint)Interlocked.Increment(ref _next) % (uint)endpoints.Length)],
-        };
+        var index = _balancer.Choose(nowMs, ref exchange.Random, exchange.Tried);
+        if (index == Balancer.None)
+            return null;
+        exchange.Tried = exchange.Tried.With(index);
+        return Endpoints[index];
     }
 }

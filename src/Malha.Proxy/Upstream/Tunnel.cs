@@ -27,6 +27,8 @@ internal static class Tunnel
         var wheel = exchange.Connection.Wheel;
         var buffer = ArrayPool<byte>.Shared.Rent(BufferSize);
         upstream.ArmDeadline(Math.Min(wheel.NowMs + idleMs, lastMoment));
+        var isFromClient = from == exchange.Connection.Channel;
+        exchange.Tunnelled(isFromClient, first.Length);
         var whole = first.IsEmpty || await to.SendAsync(first);
         while (whole)
         {
@@ -34,6 +36,7 @@ internal static class Tunnel
             upstream.ArmDeadline(Math.Min(wheel.NowMs + idleMs, lastMoment));
             if (received == 0)
                 break;
+            exchange.Tunnelled(isFromClient, Math.Max(received, 0));
             whole = received > 0 && await to.SendAsync(buffer.AsMemory(0, received));
         }
         ArrayPool<byte>.Shared.Return(buffer);

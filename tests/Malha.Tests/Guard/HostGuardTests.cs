@@ -11,6 +11,7 @@ public sealed class HostGuardTests
     [InlineData("SHOP.example:8080")]
     [InlineData("shop.example.")]
     [InlineData("a_b.example")]
+    [InlineData("a!$&'()*+;=b")]
     [InlineData("xn--caf-dma.example")]
     [InlineData("127.0.0.1:1")]
     [InlineData("h:")]

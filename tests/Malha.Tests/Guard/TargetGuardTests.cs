@@ -21,6 +21,7 @@ public sealed class TargetGuardTests
     [InlineData("/a..b/%2e%2e%2e/%2ea", "/a..b/%2e%2e%2e/%2ea", "")]
     [InlineData("/a;v=1/;..", "/a;v=1/;..", "")]
     [InlineData("/a%5cb", "/a%5cb", "")]
+    [InlineData("/a%0d%0aX:y%09%7f%1b", "/a%0d%0aX:y%09%7f%1b", "")]
     [InlineData("/a?x=%", "/a", "?x=%")]
     [InlineData("/a?x=%00\\", "/a", "?x=%00\\")]
     [InlineData("/\"<>^`{|}", "/\"<>^`{|}", "")]
@@ -64,6 +65,7 @@ public sealed class TargetGuardTests
     [InlineData("/a%?41", nameof(HttpFault.BadPercentEncoding))]
     [InlineData("/%u002e", nameof(HttpFault.BadPercentEncoding))]
     [InlineData("/%00", nameof(HttpFault.BadPercentEncoding))]
+    [InlineData("/a%00.txt", nameof(HttpFault.BadPercentEncoding))]
     // Bytes and forms.
     [InlineData("/a\\b", nameof(HttpFault.BadTarget))]
     [InlineData("/..\\b", nameof(HttpFault.BadTarget))]

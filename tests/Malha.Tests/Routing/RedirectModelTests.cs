@@ -15,6 +15,7 @@ public sealed class RedirectModelTests
     [InlineData("/new", "/a?x", "/new")]
     // What no URL may hold is escaped; escapes stay, and a lone percent sign becomes one.
     [InlineData("/new{path}{query}", "/a\"<>|^`{}b?x=\"<>\\'", "/new/a%22%3C%3E%7C%5E%60%7B%7Db?x=%22%3C%3E%5C'")]
+    [InlineData("/new{path}", "/a%0d%0aSet-Cookie:x", "/new/a%0d%0aSet-Cookie:x")]
     [InlineData("/new{query}", "/?a=%41%0d%0aSet-Cookie:x", "/new?a=%41%0d%0aSet-Cookie:x")]
     [InlineData("/new{query}", "/?a=100%&b=%4", "/new?a=100%25&b=%254")]
     // A path of two slashes stays behind the host that the operator chose.

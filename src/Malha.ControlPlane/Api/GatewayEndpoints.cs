@@ -1,0 +1,93 @@
+using Malha.ControlPlane.Api.Views;
+using Malha.Proxy;
+using Malha.Proxy.Telemetry.Metrics;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Http.HttpResults;
+using Microsoft.AspNetCore.Routing;
+
+namespace Malha.ControlPlane.Api;
+
+/// <summary>Listeners, services, endpoints and routes; probes and metrics.</summary>
+internal static class GatewayEndpoints
+{
+    /// <summary>The wheel ticks a hundred times a second; when it has stood still for so long, no deadline holds any more.</summary>
+    private const long MaxWheelLagMs = 10_000;
+
+    public static void Map(IEndpointRouteBuilder app)
+    {
+        app.MapGet("/livez", Live).Produces<string>(200, "text/plain").Produces<string>(503, "text/plain").WithTags("probes");
+        app.MapGet("/readyz", Ready).Produces<string>(200, "text/plain").Produces<string>(503, "text/plain").WithTags("probes");
+        app.MapGet("/metrics", WriteMetricsAsync).Produces<string>(200, "text/plain").WithTags("metrics");
+        app.MapGet("/api/v1/listeners", Listeners).ProducesProblem(400).WithTags("gateway");
+        app.MapGet("/api/v1/services", Services).ProducesProblem(400).WithTags("gateway");
+        app.MapGet("/api/v1/services/{name}/endpoints", Endpoints).ProducesProblem(400).ProducesProblem(404).WithTags("gateway");
+        app.MapGet("/api/v1/routes", Routes).ProducesProblem(400).WithTags("gateway");
+    }
+
+    /// <summary>Whether the gateway lives: 503 when it does not, and should be restarted.</summary>
+    internal static ContentHttpResult Live(GatewayHost gateway)
+    {
+        var lag = gateway.Plane.Wheel.LagMs;
+        return lag <= MaxWheelLagMs ? TypedResults.Text("live\n") : TypedResults.Text($"the timers have stood still for {lag} ms\n", statusCode: 503);
+    }
+
+    /// <summary>Whether the gateway should get new connections: 503 while it stops.</summary>
+    internal static ContentHttpResult Ready(GatewayHost gateway) =>
+        gateway.IsDraining ? TypedResults.Text("draining\n", statusCode: 503) : TypedResults.Text("ready\n");
+
+    /// <summary>All metrics as Prometheus text.</summary>
+    internal static async Task WriteMetricsAsync(HttpContext context, GatewayHost gateway)
+    {
+        context.Response.ContentType = PrometheusWriter.ContentType;
+        PrometheusWriter.Write(context.Response.BodyWriter, GatewayMetricsReader.Read(gateway));
+        await context.Response.BodyWriter.FlushAsync(context.RequestAborted);
+    }
+
+    /// <summary>The listeners, by name.</summary>
+    /// <param name="gateway">The gateway.</param>
+    /// <param name="limit">How many at most: 1 to 1000, 100 when absent.</param>
+    /// <param name="after">The name of the last one of the page before.</param>
+    internal static Results<Ok<Page<ListenerView>>, ProblemHttpResult> Listeners(GatewayHost gateway, int? limit, string? after)
+    {
+        var listeners = gateway.Listeners.OrderBy(listener => listener.Config.Name, StringComparer.Ordinal);
+        var page = Paging.Cut(listeners, listener => listener.Config.Name, ListenerView.Of, limit, after, out var problem);
+        return page is null ? problem! : TypedResults.Ok(page);
+    }
+
+    /// <summary>The services, by name.</summary>
+    /// <param name="gateway">The gateway.</param>
+    /// <param name="limit">How many at most: 1 to 1000, 100 when absent.</param>
+    /// <param name="after">The name of the last one of the page before.</param>
+    internal static Results<Ok<Page<ServiceView>>, ProblemHttpResult> Services(GatewayHost gateway, int? limit, string? after)
+    {
+        var services = gateway.Plane.Model.Services.Values.OrderBy(service => service.Config.Name, StringComparer.Ordinal);
+        var page = Paging.Cut(services, service => service.Config.Name, ServiceView.Of, limit, after, out var problem);
+        return page is null ? problem! : TypedResults.Ok(page);
+    }
+
+    /// <summary>The endpoints of a service, in the order of the file.</summary>
+    /// <param name="gateway">The gateway.</param>
+    /// <param name="name">The service.</param>
+    /// <param name="limit">How many at most: 1 to 1000, 100 when absent.</param>
+    /// <param name="after">The URL of the last one of the page before.</param>
+    internal static Results<Ok<Page<EndpointView>>, ProblemHttpResult> Endpoints(GatewayHost gateway, string name, int? limit, string? after)
+    {
+        if (!gateway.Plane.Model.Services.TryGetValue(name, out var service))
+            return ApiProblem.NotFound($"There is no service '{name}'.");
+        var page = Paging.Cut(service.Endpoints, endpoint => endpoint.Config.Url.GetLeftPart(UriPartial.Authority), EndpointView.Of, limit, after, out var problem);
+        return page is null ? problem! : TypedResults.Ok(page);
+    }
+
+    /// <summary>The routes, in the order of the file.</summary>
+    /// <param name="gateway">The gateway.</param>
+    /// <param name="limit">How many at most: 1 to 1000, 100 when absent.</param>
+    /// <param name="after">The index of the last one of the page before.</param>
+    internal static Results<Ok<Page<RouteView>>, ProblemHttpResult> Routes(GatewayHost gateway, int? limit, string? after)
+    {
+        var model = gateway.Plane.Model;
+        var page = Paging.Cut(
+            model.Routes.Routes.ToArray(), route => route.Index.ToString(System.Globalization.CultureInfo.InvariantCulture), route => RouteView.Of(route, model), limit, after, out var problem);
+        return page is null ? problem! : TypedResults.Ok(page);
+    }
+}

@@ -1,0 +1,95 @@
+using System.Text;
+using Malha.Proxy;
+using Malha.Proxy.Downstream;
+using Malha.Proxy.Http1;
+using Malha.Proxy.Telemetry;
+using Malha.Proxy.Telemetry.Decisions;
+
+namespace Malha.ControlPlane.Api.Views;
+
+/// <summary>What Malha decided about a request, and why.</summary>
+/// <param name="Id">The request's id, as in its answer's X-Request-Id.</param>
+/// <param name="Sequence">Counts decisions since the start.</param>
+/// <param name="TraceId">The W3C trace that the request belongs to.</param>
+/// <param name="At">When the request had come to its end.</param>
+/// <param name="Outcome">`refused`, `cancelled` (the client did not wait), `cut` (the answer broke off) or `retried` (answered after more than one attempt).</param>
+/// <param name="Status">What the client was answered; 499 when it did not wait for it.</param>
+/// <param name="DurationMs">From the request's head to its end.</param>
+/// <param name="Client">The peer's address.</param>
+/// <param name="Method">The method; empty when no request line came.</param>
+/// <param name="Target">The target, with secrets masked; cut when it is long.</param>
+/// <param name="Listener">Where the request came in.</param>
+/// <param name="Route">The route that took it; null when none did.</param>
+/// <param name="Service">The route's service.</param>
+/// <param name="Refusal">Why Malha answered or ended it itself; null when an endpoint's answer was passed on.</param>
+/// <param name="AttemptCount">Attempts made.</param>
+/// <param name="Attempts">The first ones and the last.</param>
+internal sealed record DecisionView(
+    string Id, long Sequence, string TraceId, DateTimeOffset At, string Outcome, int Status, double DurationMs, string Client, string Method, string Target,
+    string? Listener, string? Route, string? Service, RefusalView? Refusal, int AttemptCount, IReadOnlyList<AttemptView> Attempts)
+{
+    public static DecisionView Of(Decision decision) => new(
+        decision.RequestId,
+        decision.Sequence,
+        decision.TraceId,
+        decision.Time,
+        decision.Refusal.Kind switch
+        {
+            RefusalKind.None => "retried",
+            RefusalKind.ClientGone => "cancelled",
+            _ => decision.IsCut ? "cut" : "refused",
+        },
+        decision.Status,
+        Math.Round(decision.Duration.TotalMilliseconds, 3),
+        decision.Client,
+        decision.Method,
+        decision.Target,
+        decision.Listener,
+        decision.Route,
+        decision.Service,
+        decision.Refusal.IsNone ? null : RefusalView.Of(decision.Refusal),
+        decision.AttemptCount,
+        [.. decision.Attempts.Select(AttemptView.Of)]);
+}
+
+/// <summary>Which rule decided, and what was measured against which limit.</summary>
+/// <param name="Type">The problem type of the answer.</param>
+/// <param name="Title">What happened.</param>
+/// <param name="Detail">Which rule of HTTP the message breaks; null when it breaks none.</param>
+/// <param name="Rule">The path of the setting that decided, or the rule of HTTP.</param>
+/// <param name="Limit">The setting's value, in `unit`.</param>
+/// <param name="Observed">What was measured, in `unit`.</param>
+/// <param name="Unit">The unit of both; null when nothing was measured.</param>
+/// <param name="RetryAfterMs">When it may help to try again; null when it is not known.</param>
+internal sealed record RefusalView(string Type, string Title, string? Detail, string? Rule, double? Limit, double? Observed, string? Unit, long? RetryAfterMs)
+{
+    public static RefusalView Of(Refusal refusal)
+    {
+        var isMeasured = refusal.Unit is not null;
+        return new RefusalView(
+            "urn:malha:problem:" + RefusalNames.TextOf(refusal.Kind),
+            Encoding.ASCII.GetString(ProblemWriter.Title(refusal.Kind)),
+            refusal.Fault == HttpFault.None ? null : refusal.Fault.Describe(),
+            refusal.Rule ?? RefusalNames.RuleOf(refusal.Fault),
+            isMeasured ? refusal.Limit : null,
+            isMeasured ? refusal.Observed : null,
+            refusal.Unit,
+            refusal.RetryAfterMs > 0 ? refusal.RetryAfterMs : null);
+    }
+}
+
+/// <summary>One attempt.</summary>
+/// <param name="Endpoint">Where it went.</param>
+/// <param name="StartMs">Since the request's head.</param>
+/// <param name="DurationMs">To the answer's head, or to its failure.</param>
+/// <param name="Status">The answer's status; null when there was none.</param>
+/// <param name="Failure">Why there was none; null when there was one.</param>
+internal sealed record AttemptView(string Endpoint, double StartMs, double DurationMs, int? Status, string? Failure)
+{
+    public static AttemptView Of(AttemptRecord attempt) => new(
+        attempt.Endpoint.Config.Url.GetLeftPart(UriPartial.Authority),
+        Math.Round(attempt.Start.TotalMilliseconds, 3),
+        Math.Round(attempt.Duration.TotalMilliseconds, 3),
+        attempt.Status == 0 ? null : attempt.Status,
+        attempt.Failure == RefusalKind.None ? null : RefusalNames.TextOf(attempt.Failure));
+}

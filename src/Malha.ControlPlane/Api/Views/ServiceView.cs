@@ -1,0 +1,77 @@
+using Malha.Configuration;
+using Malha.Proxy.Upstream;
+
+namespace Malha.ControlPlane.Api.Views;
+
+/// <summary>A service and what it bears now.</summary>
+/// <param name="Name">Its name.</param>
+/// <param name="Balance">How endpoints are chosen.</param>
+/// <param name="Endpoints">How many it has.</param>
+/// <param name="InFlight">Attempts under way, at all endpoints.</param>
+/// <param name="Streams">Upgraded connections and event streams under way.</param>
+/// <param name="MaxStreams">The most of them.</param>
+/// <param name="TimeoutMs">From a request's arrival to the final response head.</param>
+/// <param name="AttemptTimeoutMs">The same for one attempt; null: what is left of the whole.</param>
+/// <param name="ConnectTimeoutMs">For a new connection, TLS included.</param>
+/// <param name="IdleTimeoutMs">The longest silence after the response head.</param>
+/// <param name="MaxDurationMs">The longest that an exchange may last; null: no limit.</param>
+/// <param name="MaxBodyBytes">The largest request body; null: no limit.</param>
+/// <param name="MaxConnections">The most connections to each endpoint.</param>
+/// <param name="MaxPending">The most requests that wait for a connection to each endpoint.</param>
+/// <param name="Attempts">What its endpoints were asked.</param>
+internal sealed record ServiceView(
+    string Name, string Balance, int Endpoints, int InFlight, int Streams, int MaxStreams, double TimeoutMs, double? AttemptTimeoutMs, double ConnectTimeoutMs,
+    double IdleTimeoutMs, double? MaxDurationMs, long? MaxBodyBytes, int MaxConnections, int MaxPending, TrafficView Attempts)
+{
+    public static ServiceView Of(ServiceModel service)
+    {
+        var config = service.Config;
+        return new ServiceView(
+            config.Name,
+            config.Balance == BalanceKind.RoundRobin ? "round-robin" : "least-loaded",
+            service.Endpoints.Length,
+            service.Endpoints.Sum(endpoint => endpoint.InFlight),
+            service.State.Streams,
+            config.MaxStreams,
+            config.Timeout.TotalMilliseconds,
+            config.AttemptTimeout?.TotalMilliseconds,
+            config.ConnectTimeout.TotalMilliseconds,
+            config.IdleTimeout.TotalMilliseconds,
+            config.MaxDuration?.TotalMilliseconds,
+            config.MaxBody,
+            config.MaxConnections,
+            config.MaxPending,
+            TrafficView.Of(service.Endpoints.Select(endpoint => endpoint.Metrics.Attempts)));
+    }
+}
+
+/// <summary>One address of a service.</summary>
+/// <param name="Url">Scheme, host and port.</param>
+/// <param name="Weight">Its share of the traffic relative to the others'.</param>
+/// <param name="InFlight">Attempts under way.</param>
+/// <param name="Pending">Requests that wait for a connection.</param>
+/// <param name="OpenConnections">Connections, idle ones and those being opened included.</param>
+/// <param name="ConnectingConnections">Connections that are being opened.</param>
+/// <param name="Connects">Connections opened since the start.</param>
+/// <param name="ConnectFailures">Connections that could not be opened: refused, too slow or not trusted.</param>
+/// <param name="Retries">Attempts that repeated an earlier one.</param>
+/// <param name="Attempts">What it was asked.</param>
+internal sealed record EndpointView(
+    string Url, int Weight, int InFlight, int Pending, int OpenConnections, int ConnectingConnections, long Connects, long ConnectFailures, long Retries, TrafficView Attempts)
+{
+    public static EndpointView Of(EndpointState endpoint)
+    {
+        var metrics = endpoint.Metrics;
+        return new EndpointView(
+            endpoint.Config.Url.GetLeftPart(UriPartial.Authority),
+            endpoint.Config.Weight,
+            endpoint.InFlight,
+            endpoint.Pending,
+            endpoint.Open,
+            metrics.Connecting,
+            metrics.Connects(ConnectOutcome.Connected),
+            metrics.Connects(ConnectOutcome.Refused) + metrics.Connects(ConnectOutcome.TimedOut) + metrics.Connects(ConnectOutcome.Untrusted),
+            metrics.Retries,
+            TrafficView.Of([metrics.Attempts]));
+    }
+}

@@ -1,0 +1,52 @@
+using Malha.Proxy.Upstream;
+
+namespace Malha.Proxy.Telemetry.Decisions;
+
+/// <summary>One attempt as it is remembered.</summary>
+/// <param name="Endpoint">Where it went.</param>
+/// <param name="Start">Since the request's arrival.</param>
+/// <param name="Duration">To the answer's head, or to its failure.</param>
+/// <param name="Status">The answer's status; 0 when there was none.</param>
+/// <param name="Failure">Why there was none.</param>
+internal readonly record struct AttemptRecord(EndpointState Endpoint, TimeSpan Start, TimeSpan Duration, int Status, RefusalKind Failure);
+
+/// <summary>The attempts of one exchange, as they are made: the first few, and the last one.</summary>
+internal sealed class AttemptLog
+{
+    /// <summary>More are made only by a policy that asks for them; what lies between the first and the last is alike.</summary>
+    public const int Kept = 8;
+
+    private readonly AttemptRecord[] _attempts = new AttemptRecord[Kept];
+    private EndpointState? _endpoint;
+    private TimeSpan _start;
+
+    /// <summary>Those that have ended and are kept.</summary>
+    public ReadOnlySpan<AttemptRecord> Attempts => _attempts.AsSpan(0, Math.Min(Ended, Kept));
+
+    /// <summary>Attempts that have ended.</summary>
+    public int Ended { get; private set; }
+
+    /// <summary>The endpoint of the attempt that was begun last.</summary>
+    public EndpointState? Endpoint => _endpoint;
+
+    public void Begin(EndpointState endpoint, TimeSpan start)
+    {
+        _endpoint = endpoint;
+        _start = start;
+    }
+
+    /// <summary>The attempt begun last is over. Returns how long it took.</summary>
+    public TimeSpan End(TimeSpan now, int status, RefusalKind failure)
+    {
+        var duration = now - _start;
+        _attempts[Math.Min(Ended++, Kept - 1)] = new AttemptRecord(_endpoint!, _start, duration, status, failure);
+        return duration;
+    }
+
+    public void Reset()
+    {
+        Array.Clear(_attempts, 0, Math.Min(Ended, Kept));
+        Ended = 0;
+        _endpoint = null;
+    }
+}

@@ -1,0 +1,84 @@
+using Malha.Proxy.Telemetry.Decisions;
+using Malha.Proxy.Telemetry.Logging;
+using Malha.Proxy.Telemetry.Metrics;
+using Malha.Proxy.Upstream;
+
+namespace Malha.Proxy.Telemetry;
+
+/// <summary>
+/// All that the data plane tells about itself: metrics, the access log, decisions and events. What the request path calls here takes no lock,
+/// allocates nothing and never waits.
+/// </summary>
+internal sealed class GatewayTelemetry
+{
+    private readonly TimeProvider _time;
+    private readonly AccessLog? _accessLog;
+
+    /// <param name="time">The data plane's clock.</param>
+    /// <param name="output">Where log lines go; null: nowhere.</param>
+    public GatewayTelemetry(TimeProvider time, LogOutput? output = null)
+    {
+        _time = time;
+        Output = output;
+        Events = new EventLog(output, time);
+        if (output is null)
+            return;
+        output.Notice = Events.WriteDropNotice;
+        _accessLog = new AccessLog(output, time);
+    }
+
+    public LogOutput? Output { get; }
+
+    public RequestMetrics Requests { get; } = new();
+
+    public ReloadMetrics Reloads { get; } = new();
+
+    public DecisionLog Decisions { get; } = new();
+
+    public EventLog Events { get; }
+
+    /// <summary>How long each thread of the socket engine took to come to a new event; empty when nobody measures.</summary>
+    public IReadOnlyList<ExchangeSeries> EngineDelays { get; set; } = [];
+
+    /// <summary>A request has come to the pipeline.</summary>
+    public void Began(Exchange exchange) => Requests.Began(exchange.Request.Kind, exchange.Connection.IsTls);
+
+    /// <summary>Its answer has been sent, or will not be.</summary>
+    public void Ended(Exchange exchange)
+    {
+        var duration = _time.GetElapsedTime(exchange.StartedAt);
+        var refusal = exchange.Refusal.Kind;
+        // What the client saw; 499 (nginx's) when it saw nothing because it had gone.
+        var status = exchange.Response.HeadSent ? exchange.Response.Status : exchange.Refusal.Status;
+        var model = exchange.Model;
+        var route = exchange.Route is { } matched ? model.RouteMetrics[matched.Index] : Requests.Unrouted;
+        var request = exchange.Request;
+        var version = request.MinorVersion == 1 ? HttpVersionKind.Http11 : HttpVersionKind.Http10;
+        Requests.Ended(route, new SeriesKey(request.Kind, status, refusal, version, exchange.Connection.IsTls), duration, exchange.BytesIn, exchange.BytesOut);
+
+        var isDecision = refusal != RefusalKind.None || exchange.Attempts > 1;
+        if (_accessLog is null && !isDecision)
+            return;
+        var now = _time.GetUtcNow();
+        _accessLog?.Write(exchange, model.AccessLog, now, duration, status);
+        if (isDecision)
+            Decisions.Write(exchange, now, duration, status);
+    }
+
+    /// <summary>An endpoint has been chosen for the next attempt.</summary>
+    public void AttemptBegan(Exchange exchange, EndpointState endpoint)
+    {
+        exchange.AttemptLog.Begin(endpoint, _time.GetElapsedTime(exchange.StartedAt));
+        if (exchange.Attempts > 1)
+            endpoint.Metrics.Retried();
+    }
+
+    /// <summary>The attempt has its answer's head, or has failed.</summary>
+    public void AttemptEnded(Exchange exchange, int status, RefusalKind failure = RefusalKind.None)
+    {
+        var duration = exchange.AttemptLog.End(_time.GetElapsedTime(exchange.StartedAt), status, failure);
+        var endpoint = exchange.AttemptLog.Endpoint!;
+        var key = new SeriesKey(exchange.Request.Kind, status, failure, HttpVersionKind.Http11, endpoint.Config.IsTls);
+        endpoint.Metrics.Attempts.Of(key).Record(duration, 0, 0);
+    }
+}
