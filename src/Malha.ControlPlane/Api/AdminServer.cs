@@ -100,7 +100,8 @@ internal sealed class AdminServer : IAsyncDisposable
             options.SerializerOptions.TypeInfoResolverChain.Insert(0, ApiJson.Default);
             options.SerializerOptions.NumberHandling = System.Text.Json.Serialization.JsonNumberHandling.Strict;
         });
-        builder.Services.AddOpenApi(ApiDocument.Configure);
+        // A lambda: the generator that brings our own comments into the document looks for one.
+        builder.Services.AddOpenApi(options => ApiDocument.Configure(options));
         builder.Services.AddSingleton(_gateway);
         builder.Services.AddSingleton(_reloader);
         builder.Services.AddSingleton(_time);
@@ -123,7 +124,11 @@ internal sealed class AdminServer : IAsyncDisposable
     public async ValueTask DisposeAsync()
     {
         if (_app is not null)
+        {
+            // First stopped, so that streams end in order.
+            await _app.StopAsync();
             await _app.DisposeAsync();
+        }
         foreach (var socket in _sockets)
             socket.Dispose();
         _tokenFile?.Dispose();

@@ -17,11 +17,7 @@ internal static class ConfigEndpoints
         app.MapPost("/api/v1/config/reload", ReloadAsync).ProducesProblem(401).ProducesProblem(409).ProducesProblem(422).WithTags("config");
     }
 
-    /// <summary>The configuration in force: each setting with its value and where it comes from. Secrets are not shown.</summary>
-    /// <param name="gateway">The gateway.</param>
-    /// <param name="path">Only the settings at this path and below it, such as `services.payments`.</param>
-    /// <param name="limit">How many settings at most: 1 to 1000, 100 when absent.</param>
-    /// <param name="after">The path of the last setting of the page before.</param>
+    [EndpointSummary("The configuration in force: each setting with its value and where it comes from. Secrets are not shown.")]
     internal static Results<Ok<ConfigView>, ProblemHttpResult> Config(GatewayHost gateway, string? path, int? limit, string? after)
     {
         var model = gateway.Plane.Model;
@@ -34,8 +30,7 @@ internal static class ConfigEndpoints
             model.Version, source.Line > 0 ? source.File : null, gateway.LoadedAt, gateway.LastReload is { } last ? View(last) : null, page));
     }
 
-    /// <summary>Reads the file again and brings it into force. What is not good changes nothing, and the answer (422) says all that is wrong.</summary>
-    /// <param name="reloader">Reads the file.</param>
+    [EndpointSummary("Reads the file again and brings it into force. What is not good changes nothing, and the answer (422) says all that is wrong.")]
     internal static async Task<Results<Ok<ReloadView>, ProblemHttpResult>> ReloadAsync(ConfigReloader reloader)
     {
         if (await reloader.ReloadAsync() is not { } status)

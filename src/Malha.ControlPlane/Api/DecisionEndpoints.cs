@@ -17,10 +17,7 @@ internal static class DecisionEndpoints
         app.MapGet("/api/v1/decisions/{id}", Decision).ProducesProblem(404).WithTags("decisions");
     }
 
-    /// <summary>The latest decisions, newest first.</summary>
-    /// <param name="gateway">The gateway.</param>
-    /// <param name="limit">How many at most: 1 to 1000, 100 when absent.</param>
-    /// <param name="after">The sequence number of the last one of the page before.</param>
+    [EndpointSummary("The latest decisions, newest first.")]
     internal static Results<Ok<Page<DecisionView>>, ProblemHttpResult> Decisions(GatewayHost gateway, int? limit, long? after)
     {
         if (Paging.CheckLimit(limit) is { } problem)
@@ -32,9 +29,7 @@ internal static class DecisionEndpoints
         return TypedResults.Ok(new Page<DecisionView>([.. taken.Select(DecisionView.Of)], isLast ? null : taken[^1].Sequence.ToString(CultureInfo.InvariantCulture)));
     }
 
-    /// <summary>The latest decision about a request. Decisions are kept in memory, the last few thousand of them.</summary>
-    /// <param name="gateway">The gateway.</param>
-    /// <param name="id">The request's id, as in its answer's X-Request-Id and in its problem's instance.</param>
+    [EndpointSummary("The latest decision about a request. Decisions are kept in memory, the last few thousand of them.")]
     internal static Results<Ok<DecisionView>, ProblemHttpResult> Decision(GatewayHost gateway, string id) =>
         gateway.Telemetry.Decisions.Find(id) is { } decision
             ? TypedResults.Ok(DecisionView.Of(decision))

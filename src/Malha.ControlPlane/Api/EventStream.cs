@@ -32,7 +32,7 @@ internal sealed class EventStream(GatewayHost gateway, TimeProvider time, IHostA
     public static void Map(IEndpointRouteBuilder app) =>
         app.MapGet("/api/v1/events", RunAsync).Produces<string>(200, "text/event-stream").ProducesProblem(503).WithTags("events");
 
-    /// <summary>What happens, as it happens: `snapshot` first, then `event` (as in the log), `decision`, and `dropped` when the listener does not keep up.</summary>
+    [EndpointSummary("What happens, as it happens: `snapshot` first, then `event` (as in the log), `decision`, and `dropped` when the listener does not keep up.")]
     internal static Task RunAsync(HttpContext context, EventStream stream) => stream.ServeAsync(context);
 
     private async Task ServeAsync(HttpContext context)

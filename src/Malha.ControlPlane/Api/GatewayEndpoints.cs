@@ -25,18 +25,18 @@ internal static class GatewayEndpoints
         app.MapGet("/api/v1/routes", Routes).ProducesProblem(400).WithTags("gateway");
     }
 
-    /// <summary>Whether the gateway lives: 503 when it does not, and should be restarted.</summary>
+    [EndpointSummary("Whether the gateway lives: 503 when it does not, and should be restarted.")]
     internal static ContentHttpResult Live(GatewayHost gateway)
     {
         var lag = gateway.Plane.Wheel.LagMs;
         return lag <= MaxWheelLagMs ? TypedResults.Text("live\n") : TypedResults.Text($"the timers have stood still for {lag} ms\n", statusCode: 503);
     }
 
-    /// <summary>Whether the gateway should get new connections: 503 while it stops.</summary>
+    [EndpointSummary("Whether the gateway should get new connections: 503 while it stops.")]
     internal static ContentHttpResult Ready(GatewayHost gateway) =>
         gateway.IsDraining ? TypedResults.Text("draining\n", statusCode: 503) : TypedResults.Text("ready\n");
 
-    /// <summary>All metrics as Prometheus text.</summary>
+    [EndpointSummary("All metrics as Prometheus text.")]
     internal static async Task WriteMetricsAsync(HttpContext context, GatewayHost gateway)
     {
         context.Response.ContentType = PrometheusWriter.ContentType;
@@ -44,10 +44,7 @@ internal static class GatewayEndpoints
         await context.Response.BodyWriter.FlushAsync(context.RequestAborted);
     }
 
-    /// <summary>The listeners, by name.</summary>
-    /// <param name="gateway">The gateway.</param>
-    /// <param name="limit">How many at most: 1 to 1000, 100 when absent.</param>
-    /// <param name="after">The name of the last one of the page before.</param>
+    [EndpointSummary("The listeners, by name.")]
     internal static Results<Ok<Page<ListenerView>>, ProblemHttpResult> Listeners(GatewayHost gateway, int? limit, string? after)
     {
         var listeners = gateway.Listeners.OrderBy(listener => listener.Config.Name, StringComparer.Ordinal);
@@ -55,10 +52,7 @@ internal static class GatewayEndpoints
         return page is null ? problem! : TypedResults.Ok(page);
     }
 
-    /// <summary>The services, by name.</summary>
-    /// <param name="gateway">The gateway.</param>
-    /// <param name="limit">How many at most: 1 to 1000, 100 when absent.</param>
-    /// <param name="after">The name of the last one of the page before.</param>
+    [EndpointSummary("The services, by name.")]
     internal static Results<Ok<Page<ServiceView>>, ProblemHttpResult> Services(GatewayHost gateway, int? limit, string? after)
     {
         var services = gateway.Plane.Model.Services.Values.OrderBy(service => service.Config.Name, StringComparer.Ordinal);
@@ -66,11 +60,7 @@ internal static class GatewayEndpoints
         return page is null ? problem! : TypedResults.Ok(page);
     }
 
-    /// <summary>The endpoints of a service, in the order of the file.</summary>
-    /// <param name="gateway">The gateway.</param>
-    /// <param name="name">The service.</param>
-    /// <param name="limit">How many at most: 1 to 1000, 100 when absent.</param>
-    /// <param name="after">The URL of the last one of the page before.</param>
+    [EndpointSummary("The endpoints of a service, in the order of the file.")]
     internal static Results<Ok<Page<EndpointView>>, ProblemHttpResult> Endpoints(GatewayHost gateway, string name, int? limit, string? after)
     {
         if (!gateway.Plane.Model.Services.TryGetValue(name, out var service))
@@ -79,10 +69,7 @@ internal static class GatewayEndpoints
         return page is null ? problem! : TypedResults.Ok(page);
     }
 
-    /// <summary>The routes, in the order of the file.</summary>
-    /// <param name="gateway">The gateway.</param>
-    /// <param name="limit">How many at most: 1 to 1000, 100 when absent.</param>
-    /// <param name="after">The index of the last one of the page before.</param>
+    [EndpointSummary("The routes, in the order of the file.")]
     internal static Results<Ok<Page<RouteView>>, ProblemHttpResult> Routes(GatewayHost gateway, int? limit, string? after)
     {
         var model = gateway.Plane.Model;

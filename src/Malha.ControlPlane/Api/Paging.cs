@@ -5,7 +5,7 @@ namespace Malha.ControlPlane.Api;
 /// <summary>One page of a list.</summary>
 /// <param name="Items">In the list's order.</param>
 /// <param name="Next">What to give as `after` for the next page; null on the last one.</param>
-internal sealed record Page<T>(IReadOnlyList<T> Items, string? Next);
+public sealed record Page<T>(IReadOnlyList<T> Items, string? Next);
 
 /// <summary>Cuts lists into pages: `limit` says how many, `after` where the page before ended.</summary>
 internal static class Paging

@@ -108,8 +108,9 @@ public sealed class GatewayTelemetryTests(ITestOutputHelper console) : IDisposab
     public async Task Decisions_are_never_read_half_written()
     {
         using var exchanges = new TestExchanges(_time, Telemetry());
-        var log = new DecisionLog(4);
-        var written = Enumerable.Range(0, 4).Select(index => exchanges.Make("/" + new string((char)('a' + index), 40), new Refusal(RefusalKind.Deadline, Limit: index, Observed: index), $"id-{index}")).ToArray();
+        // Two slots for four writers: what is read is almost always being overwritten.
+        var log = new DecisionLog(2);
+        var written = Enumerable.Range(0, 4).Select(index => exchanges.Make("/" + new string((char)('a' + index), 250), new Refusal(RefusalKind.Deadline, Limit: index, Observed: index), $"id-{index}")).ToArray();
         using var done = CancellationTokenSource.CreateLinkedTokenSource(TestContext.Current.CancellationToken);
         var writers = written.Select(exchange => Task.Run(() =>
         {
@@ -120,10 +121,10 @@ public sealed class GatewayTelemetryTests(ITestOutputHelper console) : IDisposab
         var seen = 0;
         while (seen < 20_000)
         {
-            foreach (var decision in log.Latest(long.MaxValue, 4))
+            foreach (var decision in log.Latest(long.MaxValue, 2))
             {
                 seen++;
-                Assert.Equal(new string((char)('a' + decision.Status), 40), decision.Target[1..]);
+                Assert.Equal(new string((char)('a' + decision.Status), 250), decision.Target[1..]);
                 Assert.Equal((decision.Status, decision.Status, (long)decision.Status), ((int)decision.Refusal.Limit, (int)decision.Refusal.Observed, decision.Duration.Ticks));
                 Assert.Equal($"id-{decision.Status}", decision.RequestId);
             }

@@ -24,11 +24,11 @@ namespace Malha.ControlPlane.Api.Views;
 /// <param name="Refusal">Why Malha answered or ended it itself; null when an endpoint's answer was passed on.</param>
 /// <param name="AttemptCount">Attempts made.</param>
 /// <param name="Attempts">The first ones and the last.</param>
-internal sealed record DecisionView(
+public sealed record DecisionView(
     string Id, long Sequence, string TraceId, DateTimeOffset At, string Outcome, int Status, double DurationMs, string Client, string Method, string Target,
     string? Listener, string? Route, string? Service, RefusalView? Refusal, int AttemptCount, IReadOnlyList<AttemptView> Attempts)
 {
-    public static DecisionView Of(Decision decision) => new(
+    internal static DecisionView Of(Decision decision) => new(
         decision.RequestId,
         decision.Sequence,
         decision.TraceId,
@@ -61,9 +61,9 @@ internal sealed record DecisionView(
 /// <param name="Observed">What was measured, in `unit`.</param>
 /// <param name="Unit">The unit of both; null when nothing was measured.</param>
 /// <param name="RetryAfterMs">When it may help to try again; null when it is not known.</param>
-internal sealed record RefusalView(string Type, string Title, string? Detail, string? Rule, double? Limit, double? Observed, string? Unit, long? RetryAfterMs)
+public sealed record RefusalView(string Type, string Title, string? Detail, string? Rule, double? Limit, double? Observed, string? Unit, long? RetryAfterMs)
 {
-    public static RefusalView Of(Refusal refusal)
+    internal static RefusalView Of(Refusal refusal)
     {
         var isMeasured = refusal.Unit is not null;
         return new RefusalView(
@@ -84,9 +84,9 @@ internal sealed record RefusalView(string Type, string Title, string? Detail, st
 /// <param name="DurationMs">To the answer's head, or to its failure.</param>
 /// <param name="Status">The answer's status; null when there was none.</param>
 /// <param name="Failure">Why there was none; null when there was one.</param>
-internal sealed record AttemptView(string Endpoint, double StartMs, double DurationMs, int? Status, string? Failure)
+public sealed record AttemptView(string Endpoint, double StartMs, double DurationMs, int? Status, string? Failure)
 {
-    public static AttemptView Of(AttemptRecord attempt) => new(
+    internal static AttemptView Of(AttemptRecord attempt) => new(
         attempt.Endpoint.Config.Url.GetLeftPart(UriPartial.Authority),
         Math.Round(attempt.Start.TotalMilliseconds, 3),
         Math.Round(attempt.Duration.TotalMilliseconds, 3),

@@ -5,9 +5,9 @@ namespace Malha.ControlPlane.Api.Views;
 /// <param name="ConfigVersion">The configuration in force.</param>
 /// <param name="Draining">Whether the gateway stops.</param>
 /// <param name="Listeners">All listeners.</param>
-internal sealed record SnapshotView(DateTimeOffset At, long ConfigVersion, bool Draining, IReadOnlyList<ListenerView> Listeners);
+public sealed record SnapshotView(DateTimeOffset At, long ConfigVersion, bool Draining, IReadOnlyList<ListenerView> Listeners);
 
 /// <summary>How much was left out because the listener did not keep up.</summary>
 /// <param name="Events">Events.</param>
 /// <param name="Decisions">Decisions.</param>
-internal sealed record DroppedView(long Events, long Decisions);
+public sealed record DroppedView(long Events, long Decisions);

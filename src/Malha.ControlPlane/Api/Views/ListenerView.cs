@@ -13,11 +13,11 @@ namespace Malha.ControlPlane.Api.Views;
 /// <param name="IdleTimeoutMs">Between two requests.</param>
 /// <param name="BodyTimeoutMs">Between two reads of a body.</param>
 /// <param name="MaxHeaderBytes">The largest head.</param>
-internal sealed record ListenerView(
+public sealed record ListenerView(
     string Name, string Address, int Connections, int MaxConnections, long Accepted, bool Draining, double HeaderTimeoutMs, double IdleTimeoutMs,
     double BodyTimeoutMs, long MaxHeaderBytes)
 {
-    public static ListenerView Of(Http1Listener listener)
+    internal static ListenerView Of(Http1Listener listener)
     {
         var config = listener.Config;
         return new ListenerView(

@@ -15,11 +15,11 @@ namespace Malha.ControlPlane.Api.Views;
 /// <param name="TimeoutMs">Instead of the service's; null: the service's.</param>
 /// <param name="AttemptTimeoutMs">Instead of the service's; null: the service's.</param>
 /// <param name="Requests">What has passed it.</param>
-internal sealed record RouteView(
+public sealed record RouteView(
     int Index, string Name, int Rank, RouteMatchView Match, string? Service, string? RedirectTo, int? RespondStatus, double? TimeoutMs, double? AttemptTimeoutMs,
     TrafficView Requests)
 {
-    public static RouteView Of(RouteModel route, GatewayModel model)
+    internal static RouteView Of(RouteModel route, GatewayModel model)
     {
         var config = route.Config;
         return new RouteView(
@@ -42,10 +42,10 @@ internal sealed record RouteView(
 /// <param name="Methods">Empty: any.</param>
 /// <param name="Headers">Conditions on header fields, by name.</param>
 /// <param name="Query">Conditions on query parameters, by name.</param>
-internal sealed record RouteMatchView(
+public sealed record RouteMatchView(
     string? Host, string Path, IReadOnlyList<string> Methods, IReadOnlyDictionary<string, ConditionView> Headers, IReadOnlyDictionary<string, ConditionView> Query)
 {
-    public static RouteMatchView Of(RouteMatchConfig match) =>
+    internal static RouteMatchView Of(RouteMatchConfig match) =>
         new(match.Host, match.Path.ToString(), [.. match.Methods], Conditions(match.Headers), Conditions(match.Query));
 
     private static Dictionary<string, ConditionView> Conditions(ConfigDictionary<ValueMatchConfig> conditions) =>
@@ -55,9 +55,9 @@ internal sealed record RouteMatchView(
 /// <summary>What a value must be.</summary>
 /// <param name="Kind">`exact`, `prefix`, `present` or `absent`.</param>
 /// <param name="Text">What it is compared with; null when only its presence counts.</param>
-internal sealed record ConditionView(string Kind, string? Text)
+public sealed record ConditionView(string Kind, string? Text)
 {
-    public static ConditionView Of(ValueMatchConfig match) => match.Kind switch
+    internal static ConditionView Of(ValueMatchConfig match) => match.Kind switch
     {
         ValueMatchKind.Exact => new("exact", match.Text),
         ValueMatchKind.Prefix => new("prefix", match.Text),

@@ -19,11 +19,11 @@ namespace Malha.ControlPlane.Api.Views;
 /// <param name="MaxConnections">The most connections to each endpoint.</param>
 /// <param name="MaxPending">The most requests that wait for a connection to each endpoint.</param>
 /// <param name="Attempts">What its endpoints were asked.</param>
-internal sealed record ServiceView(
+public sealed record ServiceView(
     string Name, string Balance, int Endpoints, int InFlight, int Streams, int MaxStreams, double TimeoutMs, double? AttemptTimeoutMs, double ConnectTimeoutMs,
     double IdleTimeoutMs, double? MaxDurationMs, long? MaxBodyBytes, int MaxConnections, int MaxPending, TrafficView Attempts)
 {
-    public static ServiceView Of(ServiceModel service)
+    internal static ServiceView Of(ServiceModel service)
     {
         var config = service.Config;
         return new ServiceView(
@@ -56,10 +56,10 @@ internal sealed record ServiceView(
 /// <param name="ConnectFailures">Connections that could not be opened: refused, too slow or not trusted.</param>
 /// <param name="Retries">Attempts that repeated an earlier one.</param>
 /// <param name="Attempts">What it was asked.</param>
-internal sealed record EndpointView(
+public sealed record EndpointView(
     string Url, int Weight, int InFlight, int Pending, int OpenConnections, int ConnectingConnections, long Connects, long ConnectFailures, long Retries, TrafficView Attempts)
 {
-    public static EndpointView Of(EndpointState endpoint)
+    internal static EndpointView Of(EndpointState endpoint)
     {
         var metrics = endpoint.Metrics;
         return new EndpointView(

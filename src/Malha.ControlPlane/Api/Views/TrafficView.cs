@@ -11,10 +11,10 @@ namespace Malha.ControlPlane.Api.Views;
 /// <param name="ResponseBytes">Bytes of response bodies.</param>
 /// <param name="ByStatus">How many by status; `none` when there was no answer.</param>
 /// <param name="ByRefusal">How many Malha answered or ended itself, by reason.</param>
-internal sealed record TrafficView(
+public sealed record TrafficView(
     long Count, double? MeanMs, long RequestBytes, long ResponseBytes, IReadOnlyDictionary<string, long> ByStatus, IReadOnlyDictionary<string, long> ByRefusal)
 {
-    public static TrafficView Of(IEnumerable<SeriesTable> tables)
+    internal static TrafficView Of(IEnumerable<SeriesTable> tables)
     {
         var series = tables.SelectMany(table => table.Overflow is { } overflow ? table.All().Append(overflow) : table.All()).Select(one => one.Read()).ToArray();
         var count = series.Sum(one => one.Count);

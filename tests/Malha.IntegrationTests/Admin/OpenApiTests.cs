@@ -1,0 +1,100 @@
+using System.Net;
+using System.Text.Json;
+
+namespace Malha.IntegrationTests.Admin;
+
+/// <summary>The document is made from the code; that it says what the API answers is checked against real answers.</summary>
+public sealed class OpenApiTests
+{
+    [Fact]
+    public async Task Every_answer_is_as_the_document_says()
+    {
+        await using var gateway = await RunningGateway.StartAsync("""
+            services: { web: { endpoints: [ http://127.0.0.1:1 ] } }
+            routes:
+              - { match: { path: /moved }, redirect: { to: /elsewhere } }
+              - { match: { path: /**, query: { q: { prefix: a } } }, service: web }
+
+            """);
+        (await gateway.SendAsync("/x?q=a")).Dispose();
+        await gateway.LogLineAsync(line => line.TryGetProperty("target", out _));
+        await gateway.AskAsync("/api/v1/config/reload", HttpMethod.Post, gateway.Token);
+        var document = (await gateway.AskAsync("/api/v1/openapi.json")).Json;
+        var decision = gateway.Host.Telemetry.Decisions.Latest(long.MaxValue, 1)[0].RequestId;
+
+        var checkedPaths = 0;
+        foreach (var path in document.GetProperty("paths").EnumerateObject())
+        {
+            var url = path.Name.Replace("{name}", "web", StringComparison.Ordinal).Replace("{id}", decision, StringComparison.Ordinal);
+            foreach (var operation in path.Value.EnumerateObject())
+            {
+                Assert.True(operation.Value.TryGetProperty("summary", out _), $"{operation.Name} {path.Name} has no summary");
+                if (operation.Value.TryGetProperty("parameters", out var parameters))
+                    Assert.All(parameters.EnumerateArray(), parameter => Assert.NotEqual("", parameter.GetProperty("description").GetString()));
+                var content = operation.Value.GetProperty("responses").GetProperty("200").GetProperty("content");
+                if (!content.TryGetProperty("application/json", out var json))
+                    continue;
+                var method = new HttpMethod(operation.Name.ToUpperInvariant());
+                var (status, answer) = await gateway.AskAsync(url, method, method == HttpMethod.Get ? null : gateway.Token);
+                Assert.Equal(HttpStatusCode.OK, status);
+                Check(document, json.GetProperty("schema"), answer, path.Name);
+                Assert.Equal(method != HttpMethod.Get, operation.Value.TryGetProperty("security", out _));
+                checkedPaths++;
+            }
+        }
+        Assert.Equal(8, checkedPaths);
+        Assert.Equal(
+            ["/api/v1/config", "/api/v1/config/reload", "/api/v1/decisions", "/api/v1/decisions/{id}", "/api/v1/events", "/api/v1/listeners", "/api/v1/routes", "/api/v1/services",
+             "/api/v1/services/{name}/endpoints", "/livez", "/metrics", "/readyz"],
+            document.GetProperty("paths").EnumerateObject().Select(path => path.Name).Order(StringComparer.Ordinal));
+    }
+
+    // Every member is described, every one that must be there is, and each has its type.
+    private static void Check(JsonElement document, JsonElement schema, JsonElement value, string where)
+    {
+        if (schema.TryGetProperty("oneOf", out var choices))
+        {
+            if (value.ValueKind == JsonValueKind.Null)
+                return;
+            schema = choices.EnumerateArray().First(choice => !choice.TryGetProperty("type", out var type) || type.ValueKind != JsonValueKind.String || type.GetString() != "null");
+        }
+        if (schema.TryGetProperty("$ref", out var reference))
+            schema = document.GetProperty("components").GetProperty("schemas").GetProperty(reference.GetString()!.Split('/')[^1]);
+        string?[] types = schema.GetProperty("type") is { ValueKind: JsonValueKind.Array } several ? [.. several.EnumerateArray().Select(type => type.GetString())] : [schema.GetProperty("type").GetString()];
+        var actual = value.ValueKind switch
+        {
+            JsonValueKind.Object => "object",
+            JsonValueKind.Array => "array",
+            JsonValueKind.String => "string",
+            JsonValueKind.Number => types.Contains("integer") && value.TryGetInt64(out _) ? "integer" : "number",
+            JsonValueKind.Null => "null",
+            _ => "boolean",
+        };
+        Assert.True(types.Contains(actual), $"{where} is {actual} and not {string.Join(" or ", types)}");
+
+        if (value.ValueKind == JsonValueKind.Array)
+        {
+            foreach (var item in value.EnumerateArray())
+                Check(document, schema.GetProperty("items"), item, where + "[]");
+        }
+        if (value.ValueKind != JsonValueKind.Object)
+            return;
+        if (schema.TryGetProperty("additionalProperties", out var any))
+        {
+            foreach (var member in value.EnumerateObject())
+                Check(document, any, member.Value, $"{where}.{member.Name}");
+            return;
+        }
+        foreach (var required in schema.GetProperty("required").EnumerateArray())
+            Assert.True(value.TryGetProperty(required.GetString()!, out _), $"{where} has no {required}");
+        foreach (var member in value.EnumerateObject())
+        {
+            Assert.True(schema.GetProperty("properties").TryGetProperty(member.Name, out var described), $"{where}.{member.Name} is not in the schema");
+            // What is a type of its own is described there.
+            Assert.True(
+                described.TryGetProperty("description", out _) || described.TryGetProperty("$ref", out _) || described.TryGetProperty("oneOf", out _),
+                $"{where}.{member.Name} is not described");
+            Check(document, described, member.Value, $"{where}.{member.Name}");
+        }
+    }
+}
