@@ -50,7 +50,7 @@ public sealed partial class BlnsTests(GuardFixture fixture) : IClassFixture<Guar
             line => JsonDocument.Parse(line).Dispose());
     }
 
-    [GeneratedRegex("%[01][0-9A-F]|%7F|(?:^|%2F|%5C)\\.\\.?(?:$|%2F|%5C|;)")]
+    [GeneratedRegex("%00|(?:^|%2F|%5C)\\.\\.?(?:$|%2F|%5C|;)")]
     private static partial Regex MayBeRefused { get; }
 
     private static GuardCase Case(string name, string place, string naughty)
@@ -61,7 +61,7 @@ public sealed partial class BlnsTests(GuardFixture fixture) : IClassFixture<Guar
         {
             "raw in the path" => GuardCase.Either(name, Get($"/{text}")),
             "raw in the query" => GuardCase.Either(name, Get($"/?{text}")),
-            // Dot segments, and an encoded control byte, which in a path is an attack more often than a name.
+            // Dot segments, and an encoded NUL, which ends a path for whoever hands it to C.
             "escaped in the path" when MayBeRefused.IsMatch(escaped) => GuardCase.Either(name, Get($"/{escaped}")),
             "escaped in the path" => GuardCase.Good(name, Get($"/{escaped}")),
             "escaped in the query" => GuardCase.Good(name, Get($"/?{escaped}")),

@@ -35,8 +35,6 @@ internal static class LlhttpDeviations
         ["uri: Quotes in URI"] = (LlhttpRuling.Either, "quotes are no characters of a URI (RFC 3986, 2), but clients send them"),
         ["uri: Query URL with vertical bar character"] = (LlhttpRuling.Either, "a bar is no character of a URI (RFC 3986, 2), but browsers send it"),
         ["transfer-encoding: Trailing headers"] = (LlhttpRuling.Either, "its Content-Type may not come as a trailer (RFC 9110, 6.5.1)"),
-        ["sample: curl GET"] = (LlhttpRuling.Either, "its Host has a sign that no name in the DNS has (RFC 3986, 3.2.2)"),
-        ["sample: Firefox GET"] = (LlhttpRuling.Either, "the same Host"),
         ["uri: `host:port` and basic auth"] = (LlhttpRuling.Refuse, "a user in an http URI is an error (RFC 9110, 4.2.4)"),
         ["uri: Fragment in URI"] = (LlhttpRuling.Refuse, "a request target has no fragment (RFC 9112, 3.2)"),
         ["transfer-encoding: POST with `chunked` as last transfer-encoding"] = (LlhttpRuling.Refuse, "a coding that the gateway does not undo (RFC 9112, 6.1: 501)"),

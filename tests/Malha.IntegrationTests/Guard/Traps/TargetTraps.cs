@@ -50,7 +50,7 @@ internal static class TargetTraps
         Refuse("an escape without digits", "/target%"),
         Refuse("an escape of another language", "/target%u0041"),
         Either("a bad escape in the query", "/target?a=100%"),
-        Either("an encoded line end", "/target%0d%0aX:%20y"),
+        Good("an encoded line end stays encoded", "/target%0d%0aX:%20y"),
         Either("an encoded backslash", "/a%5c..%5ctarget"),
         Either("a dot segment behind an encoded slash", "/a/..%2ftarget"),
         Either("a dot segment with a parameter", "/a/..;b/target"),
