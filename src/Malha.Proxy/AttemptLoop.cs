@@ -41,6 +41,7 @@ internal sealed class AttemptLoop(DataPlane plane)
 
             // The server may be closing an idle connection just now. A request that can be repeated tries one once; a body that is still
             // coming in could be sent only once, and goes over a connection that was in use a moment ago, or a new one.
+            endpoint.Load.Started();
             var connection = exchange.Attempts > 1 ? null
                 : exchange.Body.IsComplete ? endpoint.TryLease() : endpoint.TryLease(plane.Wheel.NowMs - FreshMs);
             if (connection is null)
@@ -49,6 +50,7 @@ internal sealed class AttemptLoop(DataPlane plane)
                 if (opened is null)
                 {
                     var unreached = NotConnected(exchange, endpoint, outcome);
+                    endpoint.Load.Finished();
                     plane.Telemetry.AttemptEnded(exchange, 0, unreached.Kind);
                     Learn(exchange, endpoint, succeeded: false, started);
                     if (unreached.Kind == RefusalKind.ConnectFailed && exchange.Attempts < Math.Min(MaxConnectionAttempts, service.Endpoints.Length))
@@ -77,10 +79,11 @@ internal sealed class AttemptLoop(DataPlane plane)
         }
     }
 
-    // What the balancer goes by, where there is a choice. A quick failure is no quick answer, and a client that left says nothing.
+    // What the balancer goes by, where there is a choice. A quick failure is no quick answer; a client that
+    // left, or that took its time to send the request, says nothing.
     private void Learn(Exchange exchange, EndpointState endpoint, bool succeeded, long started)
     {
-        if (exchange.Service!.Endpoints.Length == 1 || exchange.Cancelled != CancelReason.None)
+        if (exchange.Service!.Endpoints.Length == 1 || exchange.Cancelled != CancelReason.None || (succeeded && exchange.HasUpload))
             return;
         var latency = plane.Time.GetElapsedTime(started);
         if (succeeded)
@@ -115,7 +118,6 @@ internal sealed class AttemptLoop(DataPlane plane)
     [AsyncMethodBuilder(typeof(PooledAsyncMethodBuilder<>))]
     private async ValueTask<HeadOutcome> AskAsync(Exchange exchange, UpstreamConnection connection)
     {
-        connection.Endpoint.Load.Started();
         if (!exchange.Attach(connection))
             return HeadOutcome.Nothing;
         connection.ArmDeadline(exchange.AttemptDeadline);

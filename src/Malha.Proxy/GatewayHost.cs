@@ -84,6 +84,7 @@ internal sealed class GatewayHost : IDisposable
             if (Bind(config, out var listeners) is { } problem)
                 return problem;
 
+            model.TakeEffect();
             Plane.Swap(model);
             LoadedAt = Plane.Time.GetUtcNow();
             var removed = _listeners.Values.Except(listeners.Values).ToList();

@@ -53,6 +53,16 @@ internal sealed class GatewayModel
         return new GatewayModel(config, (previous?.Version ?? 0) + 1, services, telemetry);
     }
 
+    /// <summary>The settings reach the state that lives on. Once it is certain that this configuration comes into force.</summary>
+    public void TakeEffect()
+    {
+        foreach (var service in Services.Values)
+        {
+            for (var index = 0; index < service.Endpoints.Length; index++)
+                service.Endpoints[index].Load.Weight = service.Config.Endpoints[index].Weight;
+        }
+    }
+
     public ServiceModel? ServiceOf(RouteModel route) => _serviceOfRoute[route.Index];
 
     /// <summary>Closes what this configuration had and the next one has not; exchanges under way end as they are.</summary>
