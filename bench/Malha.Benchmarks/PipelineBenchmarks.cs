@@ -25,11 +25,11 @@ public class PipelineBenchmarks
         new(new ResiliencePipelineOptions { Limit = new ConcurrencyLimitOptions() }, TimeProvider.System, new Chance(1));
 
     [Benchmark(Baseline = true)]
-    public ValueTask<int> Polly_timeout_retry_breaker() => _polly.ExecuteAsync(Callback, 42);
+    public ValueTask<int> PollyTimeoutRetryBreaker() => _polly.ExecuteAsync(Callback, 42);
 
     [Benchmark]
-    public ValueTask<int> Malha_timeout_retry_budget_breaker() => _malha.ExecuteAsync(Callback, 42);
+    public ValueTask<int> MalhaTimeoutRetryBudgetBreaker() => _malha.ExecuteAsync(Callback, 42);
 
     [Benchmark]
-    public ValueTask<int> Malha_with_adaptive_limit_too() => _all.ExecuteAsync(Callback, 42);
+    public ValueTask<int> MalhaWithAdaptiveLimitToo() => _all.ExecuteAsync(Callback, 42);
 }

@@ -28,17 +28,17 @@ public class RefusalBenchmarks
     }
 
     [Benchmark]
-    public bool Open_breaker() => _breaker.TryAcquire(_clock.Now).Allowed;
+    public bool OpenBreaker() => _breaker.TryAcquire(_clock.Now).Allowed;
 
     [Benchmark]
-    public bool Pipeline_with_an_open_breaker() => _pipeline.TryExecuteAsync(Callback, 42).Result.Succeeded;
+    public ValueTask<Outcome<int>> PipelineWithAnOpenBreaker() => _pipeline.TryExecuteAsync(Callback, 42);
 
     [Benchmark]
-    public bool Concurrency_limit() => _limiter.TryAcquire(_clock.Now, out _);
+    public bool ConcurrencyLimit() => _limiter.TryAcquire(_clock.Now, out _);
 
     [Benchmark]
     public AdmissionVerdict Admission() => _admission.TryAdmit(0, null, Deadline.None, _clock.Now).Verdict;
 
     [Benchmark]
-    public bool Rate_limit() => _store.TryTake(7, _limit, _clock.Now).Allowed;
+    public bool RateLimit() => _store.TryTake(7, _limit, _clock.Now).Allowed;
 }

@@ -72,7 +72,7 @@ public sealed partial class CircuitBreaker
         if (slow)
             _window.Add(Slow, 1);
         if (!outcome.IsSilent())
-            _consecutive = failed ? _consecutive + 1 : 0;
+            CountRun_NeedsLock(permit, outcome, failed, now);
         if (_state == BreakerState.Ramping)
         {
             _stepCalls++;
@@ -82,6 +82,20 @@ public sealed partial class CircuitBreaker
         if (mode is BreakerMode.ForcedClosed or BreakerMode.ForcedOpen || !(failed || slow))
             return null;
         return CheckFailures_NeedsLock(now) ?? CheckSlow_NeedsLock(now);
+    }
+
+    /// <summary>
+    /// Calls that time out after they were in flight together are one slow moment and not so many proofs: a timeout lengthens a run only if the call began
+    /// after the run's first failure was known.
+    /// </summary>
+    private void CountRun_NeedsLock(in BreakerPermit permit, OutcomeKind outcome, bool failed, Moment now)
+    {
+        if (!failed)
+            _consecutive = 0;
+        else if (_consecutive == 0)
+            (_consecutive, _runBegan) = (1, now);
+        else if (outcome != OutcomeKind.Timeout || permit.Started >= _runBegan)
+            _consecutive++;
     }
 
     private BreakerTransition? CheckFailures_NeedsLock(Moment now)

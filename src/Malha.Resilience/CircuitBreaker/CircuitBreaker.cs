@@ -2,7 +2,8 @@ namespace Malha.Resilience;
 
 /// <summary>
 /// The breaker of one endpoint.
-/// <para>Closed: opens when the window holds the minimum and the share of failures, or of slow calls, reaches its limit; or on failures in a row.
+/// <para>Closed: opens when the window holds the minimum and the share of failures, or of slow calls, reaches its limit; or on failures in a row
+/// (of timeouts, only those that began after the first of them was known).
 /// Slow are calls that took longer than the threshold and those in flight that already have.</para>
 /// <para>Open: refuses at once for d/2 + U(0, d/2), where d doubles with each opening that follows on the last and halves for every d that the breaker
 /// stays closed.</para>
@@ -34,6 +35,7 @@ public sealed partial class CircuitBreaker
     private BreakerState _state;
     private int _generation;
     private int _consecutive;
+    private Moment _runBegan;
     private Moment _openUntil;
     private TimeSpan _openFor;
     private Moment _closedAt;

@@ -14,7 +14,7 @@ namespace Malha.Resilience;
 /// <para>A window ends when the queue is known to half of α, from the scatter of its own samples: ten calls of a service whose work is always the same, a
 /// hundred where it is exponential.</para>
 /// <para>Regimes: in flight below half the limit: nothing is concluded about the limit, and calls that began with few others teach the base. More than
-/// half of a window dropped and a queue: the limit shrinks by a tenth and nothing is concluded about the base, so that a stall does not teach a wrong one.
+/// half of a window dropped: the limit shrinks by a tenth and nothing else is concluded, so that a stall does not teach a wrong base.
 /// Growth ends at five times what was in flight. Not synchronized: its owner holds the lock.</para>
 /// </summary>
 internal sealed class AdaptiveLimit
@@ -24,15 +24,19 @@ internal sealed class AdaptiveLimit
     private const int WindowSamplesAtMost = 1_000;
     private const int TrialSamplesAtMost = 200;
     private const int CutTrialSamplesAtMost = 24;
+    private const double BelievedAtOnce = 1.5;
+    private const double CutTrialPart = 0.7;
     private const int TrialLatenciesAtMost = 30;
     private static readonly TimeSpan TrialAtMost = TimeSpan.FromMilliseconds(100);
-    private const double DroppedMuch = 0.5;
+    private const double DroppedMost = 0.5;
+    private const double DroppedSome = 0.1;
     private const double LargeCut = 0.75;
     private const double DropBackoff = 0.9;
     private const double Growth = 1.25;
 
     /// <summary>Latency that falls by all but this part of what concurrency fell by was a queue's; a knee in between falls by less.</summary>
     private const double Remainder = 0.3;
+    private const double ScatterKept = 0.8;
     private const double BaseWeightAtMost = 2_000;
 
     /// <summary>How many standard errors make a difference.</summary>
@@ -132,9 +136,9 @@ internal sealed class AdaptiveLimit
             _baseWeight = Math.Max(_baseWeight, route.Samples);
         }
 
-        // A dropped call took at least as long as it was waited for, and one that was given up early took at least the usual time.
-        var idle = route.Ticks * _scale;
-        var taken = dropped ? Math.Max(ticks, idle) : ticks;
+        // A dropped call adds the time that it was waited for and no work done: total time by calls completed is the mean also of latencies that were cut off.
+        var idle = dropped ? 0 : route.Ticks * _scale;
+        var taken = (double)ticks;
         if (!dropped)
             _typical += (ticks - _typical) / (_typical <= 0 ? 1 : 16);
 
@@ -174,12 +178,13 @@ internal sealed class AdaptiveLimit
         var (inFlight, ratio, error, count) = (_window.MeanInFlight, _window.Ratio, _window.RatioError, _window.Count);
         var (most, dropped) = (_window.MostInFlight, _window.DroppedShare);
         _window.Restart();
-        _scatter = error / ratio * Math.Sqrt(count);
+        // A queue makes latencies more alike: what they scatter without one is seen only now and then.
+        _scatter = Math.Max(error / ratio * Math.Sqrt(count), _scatter * ScatterKept);
 
         // Calls that are quicker than idle ones: the base was too high, whatever the load. And concurrency that rose while latency did not: no queue in either.
         var quicker = ratio < 1 && !IsAsKnown(ratio, error);
         var rose = inFlight / Math.Max(1, _previous.InFlight) - 1;
-        var flat = _grew && rose > .1 && dropped <= DroppedMuch && ratio / _previous.Ratio - 1 < RisesLittle * rose;
+        var flat = _grew && rose > .1 && dropped <= DroppedSome && ratio / _previous.Ratio - 1 < RisesLittle * rose;
         _previous = (inFlight, ratio);
         if (quicker || flat)
         {
@@ -195,10 +200,17 @@ internal sealed class AdaptiveLimit
             return;
         }
 
-        Step((inFlight, Math.Max(1, ratio), error, count), most, dropped > DroppedMuch, now);
+        if (dropped > DroppedMost)
+        {
+            _limit = Math.Max(_options.Min, _limit * DropBackoff);
+            _grew = false;
+            return;
+        }
+
+        Step((inFlight, Math.Max(1, ratio), error, count), most, dropped <= DroppedSome, now);
     }
 
-    private void Step((double InFlight, double Ratio, double Error, int Count) seen, int most, bool dropped, Moment now)
+    private void Step((double InFlight, double Ratio, double Error, int Count) seen, int most, bool whole, Moment now)
     {
         var (inFlight, ratio, _, _) = seen;
         var queue = inFlight * (1 - 1 / ratio);
@@ -209,7 +221,7 @@ internal sealed class AdaptiveLimit
         var confirmed = uncertain <= alpha / 2;
 
         // A queue that may be nothing but a base known badly: half as many more tell it cheaply, by whether latency rises with them.
-        if (!confirmed && !_probedUp && saturated && !dropped && queue >= alpha && queue - Significant * uncertain < beta)
+        if (!confirmed && !_probedUp && saturated && whole && queue >= alpha && queue - Significant * uncertain < beta)
         {
             _probedUp = true;
             _grew = true;
@@ -219,28 +231,29 @@ internal sealed class AdaptiveLimit
 
         if (queue < alpha)
         {
-            if (saturated)
+            if (saturated && whole)
                 Grow(Math.Max(_grew && queue < alpha / 2 ? _limit * (Growth - 1) : step, distance / 2), most);
-            _grew = saturated;
+            _grew = saturated && whole;
         }
         else
         {
             _grew = false;
             var cut = queue > beta ? Math.Max(step, -distance / 2) : 0;
-            if (dropped)
-                cut = Math.Min(Math.Max(cut, step), _limit * (1 - DropBackoff));
-            else if (cut > 0 && _limit - cut < _limitTried * LargeCut && _windowsSinceTrial >= WindowsBetweenTrials)
+            if (cut > 0 && _limit - cut < _limitTried * LargeCut && _windowsSinceTrial >= WindowsBetweenTrials)
             {
                 // A cut to be sure of, not a base to be known well: few calls must do, since every one costs throughput.
                 StartTrial(seen, CutTrialSamplesAtMost, now);
                 return;
             }
 
+            if (!whole)
+                cut = Math.Max(cut, _limit * (1 - DropBackoff));
+
             _limit = Math.Max(_options.Min, _limit - cut);
         }
 
         var due = confirmed ? now - _lastTrial >= Longer(TrialEvery, Typical * TrialEveryLatencies) : _windowsSinceTrial >= WindowsBetweenTrials;
-        if (saturated && due && !dropped && queue >= alpha / 2)
+        if (saturated && due && queue >= alpha / 2)
             StartTrial(seen, TrialSamplesAtMost, now);
     }
 
@@ -263,7 +276,7 @@ internal sealed class AdaptiveLimit
         _first = seen;
         _trialSizeAtMost = samplesAtMost;
         _lastTrial = now;
-        Try(seen.InFlight, seen.Ratio, Math.Min(_limit, seen.InFlight) / 2, now);
+        Try(seen.InFlight, seen.Ratio, Math.Min(_limit, seen.InFlight) * (samplesAtMost == CutTrialSamplesAtMost ? CutTrialPart : 0.5), now);
     }
 
     /// <summary>As many calls as tell the idle latency closely enough, by their scatter so far.</summary>
@@ -281,7 +294,7 @@ internal sealed class AdaptiveLimit
     private void ConcludeTrial(Moment now)
     {
         var (inFlight, ratio, error, dropped) = (_trial.MeanInFlight, _trial.Ratio, _trial.RatioError, _trial.DroppedShare);
-        if (dropped <= DroppedMuch && _trial.Count >= Math.Min(8, _trialSize))
+        if (dropped <= DroppedMost && _trial.Count >= Math.Min(8, _trialSize))
         {
             // Less by as much as the concurrency: it waited in both. Nothing to learn yet, unless this is what is known to be idle.
             var change = ratio / _before.Ratio;
@@ -298,6 +311,11 @@ internal sealed class AdaptiveLimit
                 _baseWeight = 0;
             Learn(ratio, error, _trial.Count);
             _tried = true;
+        }
+        else
+        {
+            // Too much was dropped to tell anything but that less is better.
+            _limit = Math.Max(_options.Min, _limit * LargeCut);
         }
 
         _trialLimit = 0;
@@ -318,12 +336,17 @@ internal sealed class AdaptiveLimit
         var idle = Pool(ratio, error, count);
         var (alpha, beta, _) = Thresholds();
         var served = _first.InFlight / Math.Max(1, _first.Ratio / idle);
-        _limit = Math.Clamp(served + (alpha + beta) / 2, _options.Min, Math.Max(_limit, _options.Min));
+        // A service that became slower is believed as far as the trial went: from there the limit grows, and every further step is seen.
+        var most = idle > BelievedAtOnce ? Math.Min(_limit, _trialLimit + alpha / 2) : _limit;
+        _limit = Math.Clamp(served + (alpha + beta) / 2, _options.Min, Math.Max(most, _options.Min));
     }
 
-    /// <summary>Whether a ratio differs from the base by no more than what is uncertain about both.</summary>
+    /// <summary>
+    /// Whether a ratio differs from the base by no more than what is uncertain about both. Scatter grows with latency, so the question is what scatter an
+    /// idle service would show: the ratio's error in proportion to it.
+    /// </summary>
     private bool IsAsKnown(double ratio, double error) =>
-        _baseWeight > 0 && Math.Abs(ratio - 1) <= Significant * Math.Sqrt(Square(error) + Square(_scatter) / _baseWeight);
+        _baseWeight > 0 && Math.Abs(ratio - 1) <= Significant * Math.Sqrt(Square(error / ratio) + Square(_scatter) / _baseWeight);
 
     /// <summary>Idle calls teach the base: they are weighed against what taught it before, or replace it if they contradict it. Answers by how much it moved.</summary>
     private double Pool(double ratio, double error, int count)

@@ -1,39 +1,124 @@
-using System.Globalization;
 using Malha.Lab.Scenarios;
+using Malha.Lab.Simulation;
+using Malha.Resilience;
 
 namespace Malha.Tests.Lab;
 
+/// <summary>The adaptive limit against services whose capacity nobody told it.</summary>
 public sealed class AdaptiveLimitTests
 {
-    private static readonly ulong[] Seeds = Enumerable.Range(1, 5).Select(i => (ulong)i).ToArray();
+    private const int Seeds = 8;
+
+    /// <summary>20/s, 200/s and 2,000/s, as many slow workers or few quick ones, with work that is always the same.</summary>
+    [Theory]
+    [InlineData(10, 500)]
+    [InlineData(10, 50)]
+    [InlineData(100, 50)]
+    [InlineData(10, 5)]
+    public void At_five_times_its_load_any_capacity_is_used_whole_and_the_admitted_are_quick(int workers, double workMs)
+    {
+        for (var seed = 1UL; seed <= Seeds; seed++)
+        {
+            var (goodput, p99) = Settled(new Overload { Workers = workers, WorkMs = workMs }, seed);
+            Assert.True(goodput >= .95 && p99 <= 4 * workMs, $"seed {seed}: {goodput} of what can be served, p99 {p99} ms");
+        }
+    }
+
+    /// <summary>Exponential work: what cannot be told from a queue but by many samples. Single seeds fall short, on average it is found.</summary>
+    [Theory]
+    [InlineData(8, 40)]
+    [InlineData(10, 500)]
+    [InlineData(100, 50)]
+    [InlineData(10, 5)]
+    public void Exponential_work_is_found_too(int workers, double workMs)
+    {
+        var runs = Enumerable.Range(1, Seeds).Select(seed => Settled(new Overload { Workers = workers, WorkMs = workMs, Exponential = true }, (ulong)seed)).ToList();
+        var bare = workMs * Math.Log(100);
+        Assert.True(runs.Average(run => run.Goodput) >= .95, string.Join(' ', runs));
+        Assert.True(runs.Min(run => run.Goodput) >= .75, string.Join(' ', runs));
+        Assert.True(runs.Average(run => run.P99) <= bare + 3 * workMs, string.Join(' ', runs));
+    }
 
     [Theory]
-    [InlineData(1, 50, false)]
-    [InlineData(10, 500, false)]
-    [InlineData(10, 50, false)]
-    [InlineData(100, 50, false)]
-    [InlineData(10, 5, false)]
-    [InlineData(8, 40, true)]
-    [InlineData(10, 500, true)]
-    [InlineData(100, 50, true)]
-    [InlineData(10, 5, true)]
-    public void Any_capacity_is_found_at_five_times_its_load(int workers, double workMs, bool exponential)
+    [InlineData("Overload")]
+    [InlineData("Spike")]
+    [InlineData("Stall")]
+    [InlineData("SlowSpell")]
+    [InlineData("LostWorkers")]
+    [InlineData("Critical")]
+    public void Ten_workers_behind_a_gateway_that_was_told_nothing(string name)
     {
-        foreach (var seed in Seeds)
+        Scenario scenario = Enum.TryParse<Trouble>(name, out var trouble) ? new TenWorkers(trouble) : new CriticalBesideBatch();
+        for (var seed = 1UL; seed <= Seeds; seed++)
         {
-            var overload = new Overload { Workers = workers, WorkMs = workMs, Exponential = exponential };
-            overload = overload with { Seconds = overload.Settling + 30 };
-            var trace = new List<string>();
-            var (tally, gateway) = overload.Run(seed, (time, g) =>
-            {
-                for (var s = .25; s < 32; s += .25)
-                    time.AtSecond(s, () => trace.Add(g.Admission!.Limit.ToString(CultureInfo.InvariantCulture)));
-            });
-            var from = overload.Settling;
-            var goodput = tally.GoodPerSecond(from, overload.Seconds) / overload.Capacity;
-            var p99 = tally.LatencyMs(.99, from, overload.Seconds);
-            var bound = (exponential ? workMs * Math.Log(100) : workMs) + 3 * workMs;
-            Console.Error.WriteLine($"{workers}x{workMs} {exponential} seed {seed}: {goodput:0.000} p99 {p99:0} ({bound:0}) limit {gateway.Admission!.Limit}: {string.Join(' ', trace.Take(10))}");
+            var naive = scenario.Run(Arm.Naive, seed);
+            Assert.False(naive.Passed, $"seed {seed}: {naive.Reason}");
+            var malha = scenario.Run(Arm.Malha, seed);
+            Assert.True(malha.Passed, $"seed {seed}: {malha.Reason}");
         }
+    }
+
+    [Fact]
+    public void Idle_and_then_a_burst_of_20_is_served()
+    {
+        var time = new VirtualTime();
+        var service = new SimulatedService(time, 10, () => TimeSpan.FromMilliseconds(50));
+        var tally = new Tally(200);
+        var gateway = new Gateway(time, new GatewaySetup { Retry = new RetryOptions { Attempts = 1 } }, new Chance(1));
+        void Burst() => Enumerable.Range(0, 20).ToList().ForEach(_ => Ask());
+        void Ask() => WaitingClient.Ask(time, tally, gateway, service.Call, TimeSpan.FromSeconds(1), 0);
+        time.AtSecond(1, Burst);
+        time.Arrivals(new Chance(2), now => now is > 20 and < 50 ? 1_000 : now < 110 ? 2 : 0, 150, Ask);
+        time.AtSecond(120, Burst);
+        time.RunUntil(200);
+        Assert.Equal(20, tally.Good[1] - (tally.Asked[1] - 20));
+        Assert.Equal(20, tally.Good[120]);
+    }
+
+    [Fact]
+    public void Two_services_find_their_limits_beside_each_other()
+    {
+        var time = new VirtualTime();
+        var chance = new Chance(3);
+        var found = new List<(Tally Tally, double Capacity)>();
+        foreach (var (workers, ms) in new[] { (10, 50), (40, 20) })
+        {
+            var service = new SimulatedService(time, workers, () => TimeSpan.FromMilliseconds(ms));
+            var gateway = new Gateway(time, new GatewaySetup { Retry = new RetryOptions { Attempts = 1 } }, chance.Fork());
+            var tally = new Tally(30);
+            var capacity = workers * 1000.0 / ms;
+            time.Arrivals(chance.Fork(), _ => 3 * capacity, 30, () => WaitingClient.Ask(time, tally, gateway, service.Call, TimeSpan.FromSeconds(1), 0));
+            found.Add((tally, capacity));
+        }
+
+        time.RunUntil(32);
+        Assert.All(found, f => Assert.InRange(f.Tally.GoodPerSecond(2, 30) / f.Capacity, .95, 1.05));
+    }
+
+    /// <summary>Where capacity is not reached, the limit refuses nothing, whatever it starts from.</summary>
+    [Fact]
+    public void Half_the_load_is_never_refused()
+    {
+        for (var seed = 1UL; seed <= Seeds; seed++)
+        {
+            var (tally, _) = new Overload { Workers = 8, WorkMs = 40, Exponential = true, Load = .5 }.Run(seed);
+            Assert.InRange(tally.Share(0, 30), .999, 1);
+        }
+    }
+
+    /// <summary>Four minutes of overload: the base neither creeps up with the queue nor does the limit get pinned.</summary>
+    [Fact]
+    public void Under_lasting_overload_nothing_drifts()
+    {
+        var (tally, _) = new Overload { Seconds = 240 }.Run(1);
+        Assert.InRange(tally.GoodPerSecond(200, 240) / 200, .95, 1.02);
+        Assert.InRange(tally.LatencyMs(.99, 200, 240), 50, 200);
+    }
+
+    private static (double Goodput, double P99) Settled(Overload overload, ulong seed)
+    {
+        overload = overload with { Seconds = overload.Settling + 30 };
+        var (tally, _) = overload.Run(seed);
+        return (tally.GoodPerSecond(overload.Settling, overload.Seconds) / overload.Capacity, tally.LatencyMs(.99, overload.Settling, overload.Seconds));
     }
 }

@@ -8,7 +8,7 @@ namespace Malha.Tests.Resilience;
 /// </summary>
 internal sealed class ReferenceBreaker(BreakerOptions options, ulong seed)
 {
-    private sealed record Ended(Moment At, bool Failed, bool Slow, bool Silent);
+    private sealed record Ended(Moment At, Moment Started, bool Failed, bool Slow, bool Silent, bool TimedOut);
 
     internal sealed class Call
     {
@@ -71,7 +71,7 @@ internal sealed class ReferenceBreaker(BreakerOptions options, ulong seed)
         var slow = options.SlowOver is { } over && now - call.Started >= over;
         if (silent && (!slow || call.Probe))
             return;
-        _ended.Add(new Ended(now, failed, slow, silent));
+        _ended.Add(new Ended(now, call.Started, failed, slow, silent, outcome == OutcomeKind.Timeout));
         if (call.Probe)
         {
             if (Results(failed: false) >= options.Needed)
@@ -126,9 +126,8 @@ internal sealed class ReferenceBreaker(BreakerOptions options, ulong seed)
         var failures = seen.Count(e => e.Failed);
         if (options.FailureRatio is { } ratio && seen.Count >= options.Minimum && failures >= ratio * seen.Count)
             return true;
-        var run = 0;
-        for (var i = _ended.Count - 1; i >= 0 && (_ended[i].Failed || _ended[i].Silent); i--)
-            run += _ended[i].Failed ? 1 : 0;
+        var sinceSuccess = _ended.Where(e => !e.Silent).Reverse().TakeWhile(e => e.Failed).Reverse().ToList();
+        var run = sinceSuccess.Count(e => ReferenceEquals(e, sinceSuccess[0]) || !e.TimedOut || e.Started >= sinceSuccess[0].At);
         if (options.Consecutive is not { } limit || run < limit)
             return false;
         if (seen.Count < options.Minimum || seen.Count <= run)
