@@ -97,14 +97,20 @@ def _runtime_version() -> str:
 
 def _malha(command: str | None, arguments: str) -> Peer:
     if command is None:
-        command = f"{shlex.quote(str(PUBLISH / 'malha' / 'malha'))} run --upstream {{upstream}} --listen 127.0.0.1:{{port}} {arguments}"
+        program = f"{shlex.quote(str(PUBLISH / 'malha' / 'malha'))} run {{configuration}} {arguments}"
         prepare = lambda: _publish(ROOT / "src" / "Malha.Cli", PUBLISH / "malha", [ROOT / "src", *_shared_build_files()])
     else:
+        program = command
         prepare = lambda: None
+
+    def line(directory: Path, upstream: int, port: int) -> list[str]:
+        configuration = fill("malha.yaml", directory / "malha.yaml", UPSTREAM=upstream, PORT=port)
+        return shlex.split(program.format(upstream=f"http://127.0.0.1:{upstream}", port=port, configuration=configuration))
+
     revision = ["git", "-C", str(ROOT), "describe", "--always", "--dirty"]
     return Peer(
         "malha",
-        command=lambda _, upstream, port: shlex.split(command.format(upstream=f"http://127.0.0.1:{upstream}", port=port)),
+        command=line,
         version=lambda: f"{_first_line(revision)}, .NET {_runtime_version()}",
         prepare=prepare)
 
