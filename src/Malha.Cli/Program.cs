@@ -19,6 +19,8 @@ internal static class Program
             SchemaCommand.Build(),
         };
         var parsed = root.Parse(args);
-        return parsed.Errors.Count > 0 ? Usage.Wrong(parsed) : await parsed.InvokeAsync();
+        // Commands end when they have put things in order; left to itself the library would end the program two seconds after a signal.
+        var invocation = new InvocationConfiguration { ProcessTerminationTimeout = null };
+        return parsed.Errors.Count > 0 ? Usage.Wrong(parsed) : await parsed.InvokeAsync(invocation);
     }
 }

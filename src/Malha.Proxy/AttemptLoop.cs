@@ -299,7 +299,7 @@ internal sealed class AttemptLoop(DataPlane plane)
                 Observed: plane.Time.GetElapsedTime(exchange.StartedAt).TotalMilliseconds, Unit: "ms"),
             ConnectOutcome.Overflow => new Refusal(RefusalKind.ConnectionLimit, Rule: path + ".maxConnections", Limit: config.MaxConnections,
                 Observed: endpoint.Open, Unit: "connections"),
-            ConnectOutcome.Untrusted => new Refusal(RefusalKind.Untrusted),
+            ConnectOutcome.Untrusted => new Refusal(RefusalKind.Untrusted, Rule: path + ".tls", Detail: endpoint.LastTlsFailure),
             _ => new Refusal(RefusalKind.ConnectFailed),
         };
     }

@@ -33,6 +33,7 @@ internal enum RefusalKind : byte
 /// <param name="Observed">What was measured, in <paramref name="Unit"/>.</param>
 /// <param name="Unit">Unit of both; null when nothing was measured.</param>
 /// <param name="RetryAfterMs">When it may help to try again, in milliseconds; 0 when it is not known.</param>
+/// <param name="Detail">What else there is to say; null when the fault says it all.</param>
 internal readonly record struct Refusal(
     RefusalKind Kind,
     HttpFault Fault = HttpFault.None,
@@ -40,7 +41,8 @@ internal readonly record struct Refusal(
     double Limit = 0,
     double Observed = 0,
     string? Unit = null,
-    long RetryAfterMs = 0)
+    long RetryAfterMs = 0,
+    string? Detail = null)
 {
     public static Refusal None => default;
 

@@ -62,6 +62,8 @@ internal static class RunCommand
 
     private static async Task<int> RunAsync(MalhaConfig config, string? file, bool exitWithStdin)
     {
+        // Before anybody is told that it listens: whoever waits for that may stop it at once.
+        using var stop = new StopSignal();
         using var output = new LogOutput(Console.OpenStandardOutput(), isTerminal: !Console.IsOutputRedirected);
         using var host = GatewayHost.Start(config, TimeProvider.System, out var problem, new GatewayTelemetry(TimeProvider.System, output));
         if (host is null)
@@ -77,29 +79,43 @@ internal static class RunCommand
             context.Cancel = true;
             _ = watcher?.ReloadAsync();
         });
-        await StopRequestedAsync(exitWithStdin);
+        await Task.WhenAny(stop.Given, exitWithStdin ? Console.OpenStandardInput().CopyToAsync(Stream.Null) : Task.Delay(Timeout.Infinite));
+        stop.Dispose();
         await host.DrainAsync(GatewayHost.DrainPatience);
         return Usage.Done;
-    }
-
-    // The first signal drains; after it nobody handles them any more, and the second ends the process.
-    private static async Task StopRequestedAsync(bool exitWithStdin)
-    {
-        var stopping = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
-        void Stop(PosixSignalContext context)
-        {
-            context.Cancel = true;
-            stopping.TrySetResult();
-        }
-        using var interrupt = PosixSignalRegistration.Create(PosixSignal.SIGINT, Stop);
-        using var terminate = PosixSignalRegistration.Create(PosixSignal.SIGTERM, Stop);
-        var input = exitWithStdin ? Console.OpenStandardInput().CopyToAsync(Stream.Null) : Task.Delay(Timeout.Infinite);
-        await Task.WhenAny(stopping.Task, input);
     }
 
     private static int Fail(int code, string problem)
     {
         Console.Error.WriteLine($"malha: {problem}");
         return code;
+    }
+
+    // The first signal drains; once this is disposed nobody handles them any more, and the second ends the process.
+    private sealed class StopSignal : IDisposable
+    {
+        private readonly TaskCompletionSource _given = new(TaskCreationOptions.RunContinuationsAsynchronously);
+        private readonly PosixSignalRegistration _interrupt;
+        private readonly PosixSignalRegistration _terminate;
+
+        public StopSignal()
+        {
+            _interrupt = PosixSignalRegistration.Create(PosixSignal.SIGINT, Stop);
+            _terminate = PosixSignalRegistration.Create(PosixSignal.SIGTERM, Stop);
+        }
+
+        public Task Given => _given.Task;
+
+        public void Dispose()
+        {
+            _interrupt.Dispose();
+            _terminate.Dispose();
+        }
+
+        private void Stop(PosixSignalContext context)
+        {
+            context.Cancel = true;
+            _given.TrySetResult();
+        }
     }
 }

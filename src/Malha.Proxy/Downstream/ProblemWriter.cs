@@ -28,6 +28,12 @@ internal static class ProblemWriter
         writer.Write("Content-Type: application/problem+json\r\n"u8);
         writer.Field("Proxy-Status"u8, ProxyStatus(refusal.Kind));
         writer.Field("X-Request-Id"u8, exchange.RequestId);
+        if (refusal.Kind == RefusalKind.MethodNotAllowed)
+        {
+            // Owed with every 405 (RFC 9110, 15.5.6).
+            Span<byte> methods = stackalloc byte[128];
+            writer.Field("Allow"u8, methods[..exchange.Model.Routes.WriteAllow(exchange.Request, methods)]);
+        }
         if (refusal.RetryAfterMs > 0)
         {
             writer.Write("Retry-After: "u8);
@@ -50,6 +56,8 @@ internal static class ProblemWriter
         writer.Write(refusal.Status);
         if (refusal.Fault != HttpFault.None)
             Text(ref writer, ",\"detail\":"u8, refusal.Fault.Describe());
+        else if (refusal.Detail is not null)
+            Text(ref writer, ",\"detail\":"u8, refusal.Detail);
         writer.Write(",\"instance\":\"/api/v1/decisions/"u8);
         writer.Write(exchange.RequestId);
         writer.Write((byte)'"');

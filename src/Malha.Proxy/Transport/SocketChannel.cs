@@ -10,6 +10,7 @@ internal sealed class SocketChannel : ByteChannel
     private readonly Socket _socket;
     private readonly SocketOperation _receive;
     private readonly SocketOperation _send;
+    private volatile bool _isReceiveShut;
     private int _closed;
 
     public SocketChannel(Socket socket)
@@ -55,7 +56,11 @@ internal sealed class SocketChannel : ByteChannel
 
     public override void ShutdownSend() => Shutdown(SocketShutdown.Send);
 
-    public override void ShutdownReceive() => Shutdown(SocketShutdown.Receive);
+    public override void ShutdownReceive()
+    {
+        _isReceiveShut = true;
+        Shutdown(SocketShutdown.Receive);
+    }
 
     private void Shutdown(SocketShutdown how)
     {
@@ -90,8 +95,9 @@ internal sealed class SocketChannel : ByteChannel
     {
         if (Interlocked.Exchange(ref _closed, 1) != 0)
             return;
-        // A socket that is closed with a receive under way sends a reset, unless it was shut down before: the peer could lose our last bytes.
-        if (_receive.IsPending)
+        // A socket that is closed with a receive under way, or while another thread is within a call on it, sends a reset, unless it was shut
+        // down before: the peer could lose our last bytes.
+        if (_receive.IsPending || _isReceiveShut)
             Shutdown(SocketShutdown.Send);
         Release();
     }

@@ -43,6 +43,9 @@ internal sealed class EndpointState
     /// <summary>Connections, idle ones included.</summary>
     public int Open => Volatile.Read(ref _open);
 
+    /// <summary>What the last failed TLS handshake failed of; null when none has.</summary>
+    public string? LastTlsFailure => _tls?.LastFailure;
+
     /// <summary>Requests that wait for a connection.</summary>
     public int Pending
     {

@@ -61,6 +61,13 @@ internal sealed class ChildProcess : IAsyncDisposable
             throw new InvalidOperationException($"{_process.StartInfo.FileName} {(IsRunning ? "did not say that it is ready" : "ended")}:\n{Output}");
     }
 
+    /// <summary>Waits until it ends by itself; its exit code.</summary>
+    public async Task<int> ExitedAsync(TimeSpan patience)
+    {
+        await _process.WaitForExitAsync(TestContext.Current.CancellationToken).WaitAsync(patience);
+        return _process.ExitCode;
+    }
+
     public async ValueTask DisposeAsync()
     {
         try

@@ -55,6 +55,9 @@ internal sealed class MalhaProcess : ProxyUnderTest
         }
     }
 
+    /// <summary>Waits until it ends by itself; its exit code.</summary>
+    public Task<int> ExitedAsync(TimeSpan patience) => _child.ExitedAsync(patience);
+
     public IPEndPoint Listener(string name) => _listeners[name];
 
     public override ValueTask DisposeAsync() => _child.DisposeAsync();

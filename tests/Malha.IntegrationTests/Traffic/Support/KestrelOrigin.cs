@@ -1,6 +1,4 @@
-using System.Globalization;
 using System.Net.WebSockets;
-using System.Security.Cryptography;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting;
 using Microsoft.AspNetCore.Hosting.Server;
@@ -12,7 +10,7 @@ using Microsoft.Extensions.Logging;
 namespace Malha.IntegrationTests.Traffic.Support;
 
 /// <summary>
-/// A real Kestrel: <c>/socket</c> echoes WebSocket messages, <c>/hash</c> answers a body's hash, length and the request's id, <c>/bytes</c> answers so many bytes.
+/// A real Kestrel: <c>/socket</c> echoes WebSocket messages, <c>/echo</c> bodies, chunked where the request was, and <c>/id/…</c> its path.
 /// </summary>
 internal sealed class KestrelOrigin : IAsyncDisposable
 {
@@ -31,8 +29,8 @@ internal sealed class KestrelOrigin : IAsyncDisposable
         var app = builder.Build();
         app.UseWebSockets();
         app.Map("/socket", EchoAsync);
-        app.Map("/hash", HashAsync);
-        app.Map("/bytes", BytesAsync);
+        app.Map("/echo", ReturnAsync);
+        app.MapGet("/id/{id}", (HttpContext context) => context.Response.WriteAsync(context.Request.Path));
         await app.StartAsync(TestContext.Current.CancellationToken);
         return new KestrelOrigin(app);
     }
@@ -60,24 +58,10 @@ internal sealed class KestrelOrigin : IAsyncDisposable
         }
     }
 
-    private static async Task HashAsync(HttpContext context)
+    private static async Task ReturnAsync(HttpContext context)
     {
-        using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
-        var buffer = new byte[32 * 1024];
-        var length = 0L;
-        while (await context.Request.Body.ReadAsync(buffer, context.RequestAborted) is > 0 and var count)
-        {
-            hash.AppendData(buffer, 0, count);
-            length += count;
-        }
         context.Response.Headers["X-Id"] = context.Request.Headers["X-Id"];
-        await context.Response.WriteAsync($"{Convert.ToHexStringLower(hash.GetHashAndReset())} {length}");
-    }
-
-    private static async Task BytesAsync(HttpContext context)
-    {
-        var count = int.Parse(context.Request.Query["n"]!, CultureInfo.InvariantCulture);
-        context.Response.Headers["X-Id"] = context.Request.Headers["X-Id"];
-        await context.Response.Body.WriteAsync(BodyPattern.Bytes((ulong)count, count), context.RequestAborted);
+        context.Response.ContentLength = context.Request.ContentLength;
+        await context.Request.Body.CopyToAsync(context.Response.Body, context.RequestAborted);
     }
 }

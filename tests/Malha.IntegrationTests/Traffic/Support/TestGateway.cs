@@ -56,6 +56,9 @@ internal sealed class TestGateway : IAsyncDisposable
 
     public ServiceModel Service(string name = "origin") => Host.Plane.Model.Services[name];
 
+    /// <summary>Waits until so many requests are in the queue for a connection to the first endpoint.</summary>
+    public Task WaitsAsync(int count) => Eventually.HoldsAsync(() => Service().Endpoints[0].Pending == count, $"{count} wait for a connection");
+
     public async ValueTask DisposeAsync()
     {
         var listeners = Host.Listeners;
