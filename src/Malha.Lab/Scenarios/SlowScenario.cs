@@ -24,7 +24,8 @@ internal sealed class SlowScenario : Scenario
         var gateway = new Gateway(time, Setup(), chance.Fork());
         time.Arrivals(chance.Fork(), _ => Load, End, Caller(arm, time, tally, service, gateway));
         time.RunUntil(End + 5);
-        var recovery = tally.RecoveryAfter(SlowAt + SlowSeconds, .95);
+        // Good are nine tenths: a trial of the limit may cost a second some of its calls.
+        var recovery = tally.RecoveryAfter(SlowAt + SlowSeconds, .9);
         return Result(
             arm,
             seed,

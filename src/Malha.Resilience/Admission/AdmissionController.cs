@@ -223,7 +223,7 @@ public sealed class AdmissionController
         if (queue.Count == 0 && MayStart_NeedsLock(shareClass) && TakeCapacity_NeedsLock(now))
             return Grant_NeedsLock(shareClass, now, now);
         if (waiter is null || _options.Queue == 0)
-            return Refusal_NeedsLock(Cause_NeedsLock(now), shareClass, now, now);
+            return Refusal_NeedsLock(Cause_NeedsLock(shareClass), shareClass, now, now);
 
         if (queue.Count >= _options.Queue)
         {
@@ -322,7 +322,7 @@ public sealed class AdmissionController
             var queue = _queues[i];
             while (queue.Oldest is { } oldest && now - oldest.Since >= queue.Wait(_options, now))
             {
-                Decide_NeedsLock(oldest, Refusal_NeedsLock(Cause_NeedsLock(now), i, oldest.Since, now), ref decided);
+                Decide_NeedsLock(oldest, Refusal_NeedsLock(Cause_NeedsLock(i), i, oldest.Since, now), ref decided);
                 queue.Expired(now);
             }
         }
@@ -330,10 +330,9 @@ public sealed class AdmissionController
 
     private bool TakeCapacity_NeedsLock(Moment now) => _capacity is not { } capacity || capacity.TryTake(ref _capacityWord, now).Allowed;
 
-    private AdmissionVerdict Cause_NeedsLock(Moment now) =>
-        _inFlight.Count < _inFlight.Limit && _capacity is { } capacity && !capacity.Judge(_capacityWord, now, 1, out _).Allowed
-            ? AdmissionVerdict.OverCapacity
-            : AdmissionVerdict.Overloaded;
+    /// <summary>With a seat free for the class it can only have been the capacity.</summary>
+    private AdmissionVerdict Cause_NeedsLock(int shareClass) =>
+        _capacity is not null && MayStart_NeedsLock(shareClass) ? AdmissionVerdict.OverCapacity : AdmissionVerdict.Overloaded;
 
     private AdmissionDecision Grant_NeedsLock(int shareClass, Moment since, Moment now)
     {

@@ -45,6 +45,8 @@ internal sealed class AdaptiveLimit
     /// <summary>Latency that rises by less than this part of what concurrency did is no queue.</summary>
     private const double RisesLittle = 0.35;
     private const int WindowsBetweenTrials = 4;
+    private const int WindowsUntilSecondTrial = 12;
+    private const double Same = 0.1;
     private const int TrialEveryLatencies = 100;
     private static readonly TimeSpan TrialEvery = TimeSpan.FromSeconds(10);
 
@@ -60,6 +62,7 @@ internal sealed class AdaptiveLimit
     private bool _grew;
     private bool _probedUp;
     private bool _tried;
+    private bool _settled;
 
     /// <summary>How many calls taught the base what it is, and how much their latencies scatter.</summary>
     private double _baseWeight = 4;
@@ -252,9 +255,15 @@ internal sealed class AdaptiveLimit
             _limit = Math.Max(_options.Min, _limit - cut);
         }
 
-        var due = confirmed ? now - _lastTrial >= Longer(TrialEvery, Typical * TrialEveryLatencies) : _windowsSinceTrial >= WindowsBetweenTrials;
-        if (saturated && due && queue >= alpha / 2)
+        if (saturated && IsTrialDue(confirmed, now) && queue >= alpha / 2)
             StartTrial(seen, TrialSamplesAtMost, now);
+    }
+
+    private bool IsTrialDue(bool confirmed, Moment now)
+    {
+        if (confirmed && _settled)
+            return now - _lastTrial >= Longer(TrialEvery, Typical * TrialEveryLatencies);
+        return _windowsSinceTrial >= (confirmed ? WindowsUntilSecondTrial : WindowsBetweenTrials);
     }
 
     private void Grow(double by, int most)
@@ -305,6 +314,9 @@ internal sealed class AdaptiveLimit
                 Try(inFlight, ratio, _trialLimit / 2.0, now);
                 return;
             }
+
+            // Once it has found the same twice it may rest.
+            _settled = Math.Abs(ratio - 1) < Math.Max(Same, error / ratio);
 
             // What was believed before a deep trial was a queue's latency: it must not be averaged with.
             if (_before.InFlight < _first.InFlight)

@@ -7,7 +7,7 @@ namespace Malha.Tests.Lab;
 /// <summary>The adaptive limit against services whose capacity nobody told it.</summary>
 public sealed class AdaptiveLimitTests
 {
-    private const int Seeds = 8;
+    private const int Seeds = 5;
 
     /// <summary>20/s, 200/s and 2,000/s, as many slow workers or few quick ones, with work that is always the same.</summary>
     [Theory]
@@ -21,6 +21,18 @@ public sealed class AdaptiveLimitTests
         {
             var (goodput, p99) = Settled(new Overload { Workers = workers, WorkMs = workMs }, seed);
             Assert.True(goodput >= .95 && p99 <= 4 * workMs, $"seed {seed}: {goodput} of what can be served, p99 {p99} ms");
+        }
+    }
+
+    /// <summary>A single worker at 20/s shows little per second: most of the ten seconds of settling go by with a handful of windows.</summary>
+    [Fact]
+    public void A_single_worker_is_used_whole_and_its_queue_is_short_in_the_end()
+    {
+        for (var seed = 1UL; seed <= Seeds; seed++)
+        {
+            var (tally, _) = new Overload { Workers = 1, WorkMs = 50, Seconds = 60 }.Run(seed);
+            Assert.InRange(tally.GoodPerSecond(10, 60) / 20, .95, 1.05);
+            Assert.InRange(tally.LatencyMs(.99, 40, 60), 0, 200);
         }
     }
 
@@ -76,6 +88,31 @@ public sealed class AdaptiveLimitTests
     }
 
     [Fact]
+    public void A_route_of_1_ms_and_one_of_200_ms_on_one_service_do_not_disturb_each_other()
+    {
+        for (var seed = 1UL; seed <= Seeds; seed++)
+        {
+            var time = new VirtualTime();
+            var chance = new Chance(seed);
+            var service = new SimulatedService(time, 20, () => default);
+            var gateway = new Gateway(time, new GatewaySetup { Retry = new RetryOptions { Attempts = 1 } }, chance.Fork());
+            var tallies = new[] { new Tally(60), new Tally(60) };
+            foreach (var (ms, rate, tally) in new[] { (1, 400.0, tallies[0]), (200, 40.0, tallies[1]) })
+            {
+                var route = new RouteBaseline();
+                var takes = TimeSpan.FromMilliseconds(ms);
+                time.Arrivals(
+                    chance.Fork(), _ => rate, 60, () => WaitingClient.Ask(time, tally, gateway, answer => service.Call(takes, answer), TimeSpan.FromSeconds(1), 0, 0, route));
+            }
+
+            time.RunUntil(62);
+            Assert.All(tallies, tally => Assert.InRange(tally.Share(2, 60), .995, 1));
+            Assert.InRange(tallies[0].LatencyMs(.9, 2, 60), 1, 5);
+            Assert.InRange(tallies[1].LatencyMs(.9, 2, 60), 200, 250);
+        }
+    }
+
+    [Fact]
     public void Two_services_find_their_limits_beside_each_other()
     {
         var time = new VirtualTime();
@@ -117,7 +154,8 @@ public sealed class AdaptiveLimitTests
 
     private static (double Goodput, double P99) Settled(Overload overload, ulong seed)
     {
-        overload = overload with { Seconds = overload.Settling + 30 };
+        // Long enough for a few trials of the limit: they come every 10 s, or every 100 latencies.
+        overload = overload with { Seconds = overload.Settling + (overload.Capacity > 1_000 ? 12 : 30) };
         var (tally, _) = overload.Run(seed);
         return (tally.GoodPerSecond(overload.Settling, overload.Seconds) / overload.Capacity, tally.LatencyMs(.99, overload.Settling, overload.Seconds));
     }

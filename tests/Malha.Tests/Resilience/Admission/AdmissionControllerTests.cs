@@ -153,6 +153,45 @@ public sealed class AdmissionControllerTests
     }
 
     [Fact]
+    public void Excess_over_the_capacity_waits_and_then_is_told_so()
+    {
+        var options = new AdmissionOptions { Limit = new ConcurrencyLimitOptions { Fixed = 100 }, Capacity = new RateLimitOptions { Limit = 20, Burst = 1 } };
+        var admission = new AdmissionController(options);
+        Fill(admission, 0, 1, 1);
+        var second = Wait(admission, 1);
+        var third = Wait(admission, 1);
+        var fourth = Wait(admission, 1.001);
+        Assert.Equal(At.Seconds(1.05), admission.NextEvent(At.Seconds(1.001)));
+        admission.Advance(At.Seconds(1.05));
+        Assert.Equal(AdmissionVerdict.Admitted, second.Verdict);
+        admission.Advance(At.Seconds(1.1));
+        admission.Advance(At.Seconds(1.102));
+        Assert.True(third.Verdict is AdmissionVerdict.Admitted or AdmissionVerdict.OverCapacity);
+        Assert.Equal(AdmissionVerdict.OverCapacity, fourth.Verdict);
+    }
+
+    [Fact]
+    public void An_abandoned_attempt_counts_until_its_answer_or_for_the_usual_latency()
+    {
+        var admission = Make(2);
+        var first = Fill(admission, 0, 1, 1)[0];
+        admission.Release(first, Route, OutcomeKind.Success, At.Seconds(1.1));
+        var permits = Fill(admission, 0, 2, 2);
+        var answered = admission.Abandon(permits[0], Route, At.Seconds(2.5));
+        admission.Abandon(permits[1], Route, At.Seconds(2.5));
+        Assert.Equal(2, admission.InFlight);
+        var waiter = Wait(admission, 2.51);
+        admission.Answered(answered, At.Seconds(2.52));
+        Assert.Equal(AdmissionVerdict.Admitted, waiter.Verdict);
+        admission.Answered(answered, At.Seconds(2.53));
+        Assert.Equal(2, admission.InFlight);
+        admission.Advance(At.Seconds(2.599));
+        Assert.Equal(2, admission.InFlight);
+        admission.Advance(At.Seconds(2.6));
+        Assert.Equal(1, admission.InFlight);
+    }
+
+    [Fact]
     public void Reload_keeps_who_is_in_flight_and_refuses_who_waits_in_a_class_that_is_gone()
     {
         var admission = Make(2, (1, 1), (1, 1));

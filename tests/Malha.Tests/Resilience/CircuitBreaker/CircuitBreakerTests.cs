@@ -329,7 +329,17 @@ public sealed class CircuitBreakerTests
             12,
             new BreakerOptions
             {
-                FailureRatio = 2, Consecutive = 0, SlowOver = TimeSpan.Zero, SlowRatio = 0, Window = TimeSpan.Zero, Minimum = 0, Open = TimeSpan.Zero,
-                OpenMax = At.S(-1), Probes = 0, ProbeSuccesses = 3, ProbeLease = TimeSpan.Zero, Ramp = At.S(-1),
+                FailureRatio = 2,
+                Consecutive = 0,
+                SlowOver = TimeSpan.Zero,
+                SlowRatio = 0,
+                Window = TimeSpan.Zero,
+                Minimum = 0,
+                Open = TimeSpan.Zero,
+                OpenMax = At.S(-1),
+                Probes = 0,
+                ProbeSuccesses = 3,
+                ProbeLease = TimeSpan.Zero,
+                Ramp = At.S(-1),
             }.Validate().Count);
 }

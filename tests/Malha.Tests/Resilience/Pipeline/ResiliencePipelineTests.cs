@@ -115,6 +115,34 @@ public sealed class ResiliencePipelineTests
     }
 
     [Fact]
+    public async Task Calling_and_refusing_allocate_nothing_when_they_complete_at_once()
+    {
+        // The real clock: the fake one allocates for its timers.
+        var options = new ResiliencePipelineOptions { Limit = new ConcurrencyLimitOptions() };
+        var pipeline = new ResiliencePipeline(options, TimeProvider.System, new Chance(1));
+        var refusing = new ResiliencePipeline(options, TimeProvider.System, new Chance(1));
+        refusing.Breaker!.SetMode(BreakerMode.ForcedOpen, default, At.S(600));
+        await Both();
+        await Both();
+        var before = GC.GetAllocatedBytesForCurrentThread();
+        for (var i = 0; i < 100; i++)
+        {
+            await Call(pipeline);
+            await Call(refusing);
+        }
+
+        Assert.Equal(0, GC.GetAllocatedBytesForCurrentThread() - before);
+
+        async Task Both()
+        {
+            await Call(pipeline);
+            await Call(refusing);
+        }
+
+        static ValueTask<Outcome<int>> Call(ResiliencePipeline p) => p.TryExecuteAsync(static (state, _) => new ValueTask<int>(state), 42, CancellationToken.None);
+    }
+
+    [Fact]
     public void All_errors_of_the_options_come_at_once_with_their_policy()
     {
         var errors = new ResiliencePipelineOptions { Retry = new RetryOptions { Attempts = 0 }, Limit = new ConcurrencyLimitOptions { Fixed = 0 } }.Validate();
