@@ -37,7 +37,6 @@ internal sealed class AttemptLoop(DataPlane plane)
             exchange.Attempts++;
             exchange.BeginAttempt(plane.Wheel);
             plane.Telemetry.AttemptBegan(exchange, endpoint);
-            var started = plane.Time.GetTimestamp();
 
             // The server may be closing an idle connection just now. A request that can be repeated tries one once; a body that is still
             // coming in could be sent only once, and goes over a connection that was in use a moment ago, or a new one.
@@ -51,8 +50,7 @@ internal sealed class AttemptLoop(DataPlane plane)
                 {
                     var unreached = NotConnected(exchange, endpoint, outcome);
                     endpoint.Load.Finished();
-                    plane.Telemetry.AttemptEnded(exchange, 0, unreached.Kind);
-                    Learn(exchange, endpoint, succeeded: false, started);
+                    Learn(exchange, endpoint, succeeded: false, plane.Telemetry.AttemptEnded(exchange, 0, unreached.Kind));
                     if (unreached.Kind == RefusalKind.ConnectFailed && exchange.Attempts < Math.Min(MaxConnectionAttempts, service.Endpoints.Length))
                         continue;
                     return unreached;
@@ -63,8 +61,7 @@ internal sealed class AttemptLoop(DataPlane plane)
             var head = await AskAsync(exchange, connection);
             if (head == HeadOutcome.Final)
             {
-                plane.Telemetry.AttemptEnded(exchange, connection.Head.Status);
-                Learn(exchange, endpoint, connection.Head.Status < 500, started);
+                Learn(exchange, endpoint, connection.Head.Status < 500, plane.Telemetry.AttemptEnded(exchange, connection.Head.Status));
                 return await AnswerAsync(exchange, connection);
             }
 
@@ -72,8 +69,7 @@ internal sealed class AttemptLoop(DataPlane plane)
             // What is still being sent cannot be sent again.
             var mayRepeat = connection.IsReused && head == HeadOutcome.Nothing && !exchange.HasUpload && exchange.Request.IsIdempotent && exchange.Body.CanReplay;
             Finish(exchange, connection, clean: false);
-            plane.Telemetry.AttemptEnded(exchange, 0, unanswered.Kind);
-            Learn(exchange, endpoint, succeeded: false, started);
+            Learn(exchange, endpoint, succeeded: false, plane.Telemetry.AttemptEnded(exchange, 0, unanswered.Kind));
             if (unanswered.Kind != RefusalKind.ConnectionLost || !mayRepeat || exchange.Attempts >= MaxConnectionAttempts)
                 return unanswered;
         }
@@ -81,11 +77,10 @@ internal sealed class AttemptLoop(DataPlane plane)
 
     // What the balancer goes by, where there is a choice. A quick failure is no quick answer; a client that
     // left, or that took its time to send the request, says nothing.
-    private void Learn(Exchange exchange, EndpointState endpoint, bool succeeded, long started)
+    private void Learn(Exchange exchange, EndpointState endpoint, bool succeeded, TimeSpan latency)
     {
         if (exchange.Service!.Endpoints.Length == 1 || exchange.Cancelled != CancelReason.None || (succeeded && exchange.HasUpload))
             return;
-        var latency = plane.Time.GetElapsedTime(started);
         if (succeeded)
             endpoint.Load.Answered(plane.Wheel.NowMs, latency);
         else

@@ -58,6 +58,7 @@ internal sealed class GatewayHost : IDisposable
             if (problem is null)
             {
                 host._listeners = listeners;
+                telemetry.Follow(host.Plane.Model);
                 host.LoadedAt = time.GetUtcNow();
                 foreach (var listener in listeners.Values)
                     host.StartListener(listener);
@@ -97,7 +98,7 @@ internal sealed class GatewayHost : IDisposable
             foreach (var listener in removed)
                 _ = listener.DrainAsync(DrainPatience);
             before.RetireAllBut(model);
-            Telemetry.Requests.Keep(model.RouteMetrics);
+            Telemetry.Follow(model);
             return null;
         }
         catch (Exception exception) when (exception is CryptographicException or IOException or UnauthorizedAccessException or ArgumentException)

@@ -40,6 +40,13 @@ internal sealed class GatewayTelemetry
     /// <summary>How long each thread of the socket engine took to come to a new event; empty when nobody measures.</summary>
     public IReadOnlyList<ExchangeSeries> EngineDelays { get; set; } = [];
 
+    /// <summary>A configuration has come into force: events look as it says, and routes that only earlier ones had are forgotten.</summary>
+    public void Follow(GatewayModel model)
+    {
+        Events.Style = model.AccessLog.Style;
+        Requests.Keep(model.RouteMetrics);
+    }
+
     /// <summary>A request has come to the pipeline.</summary>
     public void Began(Exchange exchange) => Requests.Began(exchange.Request.Kind, exchange.Connection.IsTls);
 
@@ -57,10 +64,12 @@ internal sealed class GatewayTelemetry
         Requests.Ended(route, new SeriesKey(request.Kind, status, refusal, version, exchange.Connection.IsTls), duration, exchange.BytesIn, exchange.BytesOut);
 
         var isDecision = refusal != RefusalKind.None || exchange.Attempts > 1;
-        if (_accessLog is null && !isDecision)
+        var isLogged = _accessLog is not null && model.AccessLog.Takes(exchange.Trace.Sample, status, refusal != RefusalKind.None);
+        if (!isLogged && !isDecision)
             return;
         var now = _time.GetUtcNow();
-        _accessLog?.Write(exchange, model.AccessLog, now, duration, status);
+        if (isLogged)
+            _accessLog!.Write(exchange, model.AccessLog.Style!.Value, now, duration, status);
         if (isDecision)
             Decisions.Write(exchange, now, duration, status);
     }
@@ -73,12 +82,13 @@ internal sealed class GatewayTelemetry
             endpoint.Metrics.Retried();
     }
 
-    /// <summary>The attempt has its answer's head, or has failed.</summary>
-    public void AttemptEnded(Exchange exchange, int status, RefusalKind failure = RefusalKind.None)
+    /// <summary>The attempt has its answer's head, or has failed. Returns how long it took.</summary>
+    public TimeSpan AttemptEnded(Exchange exchange, int status, RefusalKind failure = RefusalKind.None)
     {
         var duration = exchange.AttemptLog.End(_time.GetElapsedTime(exchange.StartedAt), status, failure);
         var endpoint = exchange.AttemptLog.Endpoint!;
         var key = new SeriesKey(exchange.Request.Kind, status, failure, HttpVersionKind.Http11, endpoint.Config.IsTls);
         endpoint.Metrics.Attempts.Of(key).Record(duration, 0, 0);
+        return duration;
     }
 }

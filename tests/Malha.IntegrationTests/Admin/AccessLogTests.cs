@@ -75,6 +75,19 @@ public sealed class AccessLogTests
     }
 
     [Fact]
+    public async Task Text_is_for_requests_and_events_alike()
+    {
+        await using var origin = RecordingOrigin.Start();
+        await using var gateway = await StartAsync(origin, "accessLog: { format: text }\n");
+        (await gateway.SendAsync("/a?token=hush")).Dispose();
+        using var poll = new PeriodicTimer(TimeSpan.FromMilliseconds(5));
+        while (!gateway.LogText().Any(line => line.Contains("GET     /a?token=***", StringComparison.Ordinal)))
+            await poll.WaitForNextTickAsync(TestContext.Current.CancellationToken);
+        Assert.Contains("  info listening  listener=edge", gateway.LogText()[0], StringComparison.Ordinal);
+        Assert.All(gateway.LogText(), line => Assert.False(line.StartsWith('{')));
+    }
+
+    [Fact]
     public async Task Off_is_off()
     {
         await using var origin = RecordingOrigin.Start();

@@ -12,7 +12,7 @@ namespace Malha.IntegrationTests.Admin;
 /// <summary>A gateway with its admin API in this process, from a file of its own, with its log in memory.</summary>
 internal sealed class RunningGateway : IAsyncDisposable
 {
-    private readonly MemoryStream _log = new();
+    private readonly MemoryLog _log = new();
     private readonly LogOutput _output;
     private readonly DirectoryInfo _directory;
     private readonly ConfigFileWatcher _watcher;
@@ -70,15 +70,15 @@ internal sealed class RunningGateway : IAsyncDisposable
     public Task<HttpResponseMessage> SendAsync(string target, HttpMethod? method = null) =>
         Client.SendAsync(new HttpRequestMessage(method ?? HttpMethod.Get, $"http://127.0.0.1:{Port}{target}"), TestContext.Current.CancellationToken);
 
-    /// <summary>The log so far.</summary>
-    public IReadOnlyList<JsonElement> Log()
+    /// <summary>The log so far, as it was written.</summary>
+    public string[] LogText()
     {
         Assert.True(_output.Flush(TimeSpan.FromSeconds(30)));
-        string text;
-        lock (_log)
-            text = Encoding.UTF8.GetString(_log.ToArray());
-        return [.. text.Split('\n', StringSplitOptions.RemoveEmptyEntries).Select(line => JsonDocument.Parse(line).RootElement)];
+        return Encoding.UTF8.GetString(_log.ToArray()).Split('\n', StringSplitOptions.RemoveEmptyEntries);
     }
+
+    /// <summary>The log so far.</summary>
+    public IReadOnlyList<JsonElement> Log() => [.. LogText().Select(line => JsonDocument.Parse(line).RootElement)];
 
     /// <summary>The first line of the log that fits; waits for it.</summary>
     public async Task<JsonElement> LogLineAsync(Func<JsonElement, bool> fits)
@@ -101,5 +101,23 @@ internal sealed class RunningGateway : IAsyncDisposable
         _output.Dispose();
         _log.Dispose();
         _directory.Delete(recursive: true);
+    }
+
+    /// <summary>Read while it is written: each batch of lines is there whole, or not yet.</summary>
+    private sealed class MemoryLog : MemoryStream
+    {
+        private readonly Lock _lock = new();
+
+        public override void Write(ReadOnlySpan<byte> buffer)
+        {
+            lock (_lock)
+                base.Write(buffer);
+        }
+
+        public override byte[] ToArray()
+        {
+            lock (_lock)
+                return base.ToArray();
+        }
     }
 }

@@ -2,7 +2,7 @@ using Malha.Proxy.Http1;
 
 namespace Malha.Proxy.Telemetry.Logging;
 
-/// <summary>A line for each request that is sampled, refused or failed, formatted on the thread that served it and written by another.</summary>
+/// <summary>A line for each request that is to be logged, formatted on the thread that served it and written by another.</summary>
 internal sealed class AccessLog(LogOutput output, TimeProvider time)
 {
     [ThreadStatic]
@@ -12,12 +12,9 @@ internal sealed class AccessLog(LogOutput output, TimeProvider time)
     private static byte[]? _target;
 
     /// <summary>Logs an exchange that is over.</summary>
-    public void Write(Exchange exchange, AccessLogModel model, DateTimeOffset now, TimeSpan duration, int status)
+    public void Write(Exchange exchange, LogStyle style, DateTimeOffset now, TimeSpan duration, int status)
     {
-        if (!model.Takes(exchange.Trace.Sample, status, !exchange.Refusal.IsNone))
-            return;
         var line = _line ??= new byte[AccessLine.MaxLength];
-        var style = model.Style!.Value;
         var request = exchange.Request;
         var entry = new AccessEntry
         {

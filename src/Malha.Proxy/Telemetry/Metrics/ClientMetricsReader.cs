@@ -33,11 +33,13 @@ internal static class ClientMetricsReader
             yield return new MetricPoint([.. labels, new("otel.metric.overflow", "true")], Durations: overflow);
     }
 
-    // What is open is in use, idle, or still being opened; the three are read one after the other, so that the difference may be off by what happens meanwhile.
+    // An attempt holds a connection, opens one or waits for one; a connection is held, being opened or idle. They are read one after the
+    // other, so that a difference may be off by what happens meanwhile.
     private static MetricPoint[] Connections(MetricLabel[] labels, EndpointState endpoint)
     {
-        var active = endpoint.InFlight;
-        var idle = Math.Max(0, endpoint.Open - active - endpoint.Metrics.Connecting);
+        var connecting = endpoint.Metrics.Connecting;
+        var active = Math.Max(0, endpoint.InFlight - connecting - endpoint.Pending);
+        var idle = Math.Max(0, endpoint.Open - connecting - active);
         return
         [
             new([.. labels, new("http.connection.state", "active")], active),
