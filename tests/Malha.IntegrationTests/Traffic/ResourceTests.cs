@@ -76,7 +76,7 @@ public sealed class ResourceTests
         await using var server = await RealServer.StartNginxAsync(folder.FullName, keepaliveRequests: 1_000_000);
         Assert.SkipWhen(server is null, "nginx is missing: apt-get install nginx-light");
         var file = Path.Combine(folder.FullName, "malha.yaml");
-        await File.WriteAllTextAsync(file, TestGateway.File(server!.Url) + "\nadmin: { address: \"127.0.0.1:0\" }\naccessLog: { format: off }\n", TestContext.Current.CancellationToken);
+        await File.WriteAllTextAsync(file, TestGateway.File(server!.Url) + "\nadmin: { address: \"127.0.0.1:0\" }" + TestGateway.Quiet, TestContext.Current.CancellationToken);
         await using var malha = await MalhaProcess.StartAsync(["run", file], 2);
         var (edge, admin) = (malha.Listener("edge").Port, malha.Listener("admin").Port);
         await Wrk.RunAsync(edge, seconds: 2);
