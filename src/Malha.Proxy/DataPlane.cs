@@ -1,15 +1,14 @@
 using System.Security.Cryptography;
 using Malha.Proxy.Telemetry;
 using Malha.Proxy.Timing;
+using Malha.Proxy.Transport;
 
 namespace Malha.Proxy;
 
 /// <summary>What all connections share: the clock and its wheel, the pipeline, the pool of exchanges, and the configuration in force.</summary>
 internal sealed class DataPlane : IDisposable
 {
-    private const int KeptPerThread = 512;
-
-    private readonly ThreadLocal<Stack<Exchange>> _exchanges = new(() => new Stack<Exchange>());
+    private readonly ThreadLocal<LocalStack<Exchange>> _exchanges;
     private GatewayModel _model;
 
     public DataPlane(TimeProvider time, GatewayModel model, TimerWheel wheel, GatewayTelemetry telemetry)
@@ -20,6 +19,8 @@ internal sealed class DataPlane : IDisposable
         Date = new HttpDate(time);
         Pipeline = new ProxyPipeline(this);
         _model = model;
+        var shared = new Depot<Exchange>();
+        _exchanges = new ThreadLocal<LocalStack<Exchange>>(() => new LocalStack<Exchange>(shared));
     }
 
     public TimeProvider Time { get; }
@@ -42,10 +43,7 @@ internal sealed class DataPlane : IDisposable
     public void ReturnExchange(Exchange exchange)
     {
         exchange.Reset();
-        var kept = _exchanges.Value!;
-        if (kept.Count < KeptPerThread)
-            kept.Push(exchange);
-        else
+        if (!_exchanges.Value!.TryPush(exchange))
             Wheel.Remove(exchange.Response);
     }
 

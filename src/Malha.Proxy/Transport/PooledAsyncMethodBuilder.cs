@@ -8,7 +8,7 @@ namespace Malha.Proxy.Transport;
 /// </summary>
 /// <remarks>
 /// The runtime's own pooling builder keeps one box per core and kind of method; with hundreds of exchanges in flight almost every one of them
-/// would still allocate. Here each thread keeps a stack of boxes. Neither ExecutionContext nor SynchronizationContext flows: nothing on
+/// would still allocate. Here each thread keeps a stack of boxes, and hands on what it has too many of. Neither ExecutionContext nor SynchronizationContext flows: nothing on
 /// the request path uses them. A result must be awaited exactly once, as with any pooled ValueTask.
 /// </remarks>
 internal struct PooledAsyncMethodBuilder<TResult>
@@ -113,24 +113,21 @@ internal abstract class AsyncBox<TResult> : IValueTaskSource<TResult>
 internal sealed class AsyncBox<TResult, TStateMachine> : AsyncBox<TResult>
     where TStateMachine : IAsyncStateMachine
 {
-    /// <summary>More than one thread's share of the exchanges that are in flight at any time; what is over is left to the collector.</summary>
-    private const int KeptPerThread = 512;
+    private static readonly Depot<AsyncBox<TResult, TStateMachine>> Shared = new();
 
     [ThreadStatic]
-    private static Stack<AsyncBox<TResult, TStateMachine>>? _kept;
+    private static LocalStack<AsyncBox<TResult, TStateMachine>>? _kept;
 
     public TStateMachine StateMachine = default!;
 
     public static AsyncBox<TResult, TStateMachine> Rent() =>
-        _kept is { } kept && kept.TryPop(out var box) ? box : new AsyncBox<TResult, TStateMachine>();
+        (_kept ??= new(Shared)).TryPop(out var box) ? box : new AsyncBox<TResult, TStateMachine>();
 
     protected override void MoveNext() => StateMachine.MoveNext();
 
     protected override void Return()
     {
         StateMachine = default!;
-        var kept = _kept ??= new Stack<AsyncBox<TResult, TStateMachine>>();
-        if (kept.Count < KeptPerThread)
-            kept.Push(this);
+        (_kept ??= new(Shared)).TryPush(this);
     }
 }

@@ -41,7 +41,7 @@ public sealed class RealServerTests
             await File.WriteAllBytesAsync(Path.Combine(files.FullName, $"{size}"), BodyPattern.Bytes((ulong)size, size), TestContext.Current.CancellationToken);
         await using var server = await RealServer.StartNginxAsync(files.FullName);
         Assert.SkipWhen(server is null, "nginx is missing: apt-get install nginx-light");
-        await using var malha = await MalhaProcess.StartAsync(new Uri(server!.Url));
+        await using var malha = await TestGateway.RunAsync(server!.Url);
         await CrowdAsync(malha.Port, (worker, number) =>
         {
             var size = Sizes[number % Sizes.Length];
@@ -54,7 +54,7 @@ public sealed class RealServerTests
     // The program's own addresses in the answer would be a mix-up too: each body is made of its request's number.
     private static async Task ReturnAsync(string url, long flood)
     {
-        await using var malha = await MalhaProcess.StartAsync(new Uri(url));
+        await using var malha = await TestGateway.RunAsync(url);
         await CrowdAsync(malha.Port, (worker, number) =>
         {
             var body = BodyPattern.Bytes((ulong)((worker * 100_000) + number), Sizes[(worker + number) % Sizes.Length]);

@@ -45,7 +45,7 @@ public sealed class ReloadTests
         string File_(int number) => number % 2 == 1
             ? (number % 4) switch { 1 => "listeners: [", _ => TestGateway.File(first.Url, $"timeout: {number}parsecs") }
             : TestGateway.File((number % 4 == 0 ? first : second).Url, $"timeout: {number + 5}s, maxConnections: {8 + number}", $"maxHeaders: {50 + number}",
-                $"headers: {{ request: {{ set: {{ x-version: v{number} }} }} }}");
+                $"headers: {{ request: {{ set: {{ x-version: v{number} }} }} }}") + TestGateway.Quiet;
 
         static int Told(string output) => Count(output, "\"reloaded\"") + Count(output, "\"reload-refused\"");
     }

@@ -15,7 +15,7 @@ internal static class ListenerSection
             "Peers whose Forwarded and X-Forwarded-For are believed; the client is the rightmost address that is not one of them.")
         .Optional("maxConnections", Forms.Integer(1, 1_000_000), Defaults.ListenerMaxConnections,
             l => l.MaxConnections, (l, v) => l with { MaxConnections = v },
-            "The most connections at a time; further ones are closed at once.")
+            "The most connections at a time; further ones wait until one ends.")
         .Optional("headerTimeout", Forms.Duration, Defaults.HeaderTimeout, l => l.HeaderTimeout, (l, v) => l with { HeaderTimeout = v },
             "How long the head of a request may take to arrive.")
         .Optional("idleTimeout", Forms.Duration, Defaults.ListenerIdleTimeout, l => l.IdleTimeout, (l, v) => l with { IdleTimeout = v },

@@ -68,8 +68,8 @@ internal sealed class RealServer : IAsyncDisposable
 
     public static Task<RealServer?> StartPythonAsync() => StartAsync("/usr/bin/python3", "server.py", Python);
 
-    /// <summary>Serves the files of a folder besides, under <c>/files/</c>.</summary>
-    public static async Task<RealServer?> StartNginxAsync(string files)
+    /// <summary>Serves the files of a folder besides, under <c>/files/</c>, and closes a connection after so many requests (1000 is nginx's own default).</summary>
+    public static async Task<RealServer?> StartNginxAsync(string files, int keepaliveRequests = 1000)
     {
         const string Program = "/usr/sbin/nginx";
         if (!File.Exists(Program))
@@ -86,6 +86,7 @@ internal sealed class RealServer : IAsyncDisposable
               client_body_temp_path {{own}}/body; proxy_temp_path {{own}}/proxy; fastcgi_temp_path {{own}}/fastcgi;
               uwsgi_temp_path {{own}}/uwsgi; scgi_temp_path {{own}}/scgi;
               client_max_body_size 100m;
+              keepalive_requests {{keepaliveRequests}};
               add_header X-Id $http_x_id;
               server {
                 listen 127.0.0.1:{{port}};

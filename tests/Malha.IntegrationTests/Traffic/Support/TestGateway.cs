@@ -9,6 +9,9 @@ namespace Malha.IntegrationTests.Traffic.Support;
 /// <summary>A gateway in this process, made from the text of a file; its clock may be a test's own.</summary>
 internal sealed class TestGateway : IAsyncDisposable
 {
+    /// <summary>The end of a file: no access log.</summary>
+    public const string Quiet = "\naccessLog: { format: off }\n";
+
     private TestGateway(GatewayHost host) => Host = host;
 
     public GatewayHost Host { get; }
@@ -34,6 +37,17 @@ internal sealed class TestGateway : IAsyncDisposable
         routes:
           - { service: origin{{Further(route)}} }
         """;
+
+    /// <summary>The built program with the same file, and without a line for each request, which a flood would make too many to keep.</summary>
+    public static async Task<MalhaProcess> RunAsync(string endpoint)
+    {
+        var folder = Directory.CreateTempSubdirectory("malha-run-");
+        var path = Path.Combine(folder.FullName, "malha.yaml");
+        await System.IO.File.WriteAllTextAsync(path, File(endpoint) + Quiet);
+        var malha = await MalhaProcess.StartAsync(["run", path], 1);
+        folder.Delete(recursive: true);
+        return malha;
+    }
 
     public static MalhaConfig Read(string yaml)
     {
