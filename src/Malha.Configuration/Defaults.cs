@@ -1,4 +1,6 @@
 using System.Net;
+using Malha.Resilience;
+using Policies = Malha.Resilience.Defaults;
 
 namespace Malha.Configuration;
 
@@ -65,6 +67,59 @@ public static class Defaults
     public static readonly Default<int> Weight = new(1, "all endpoints alike");
 
     public static readonly Default<bool> TlsVerify = new(true, "a certificate that nobody checks protects from nothing");
+
+    // The policies of a service. Their values are those of the library that acts on them.
+    public static readonly Default<ConcurrencyLimitOptions?> Concurrency = new(new ConcurrencyLimitOptions(),
+        "found and followed from the service's own latency, as Netflix' concurrency-limits does: nobody knows the number beforehand");
+
+    public static readonly Default<int> LimitInitial = new(Policies.LimitInitial,
+        "Netflix' concurrency-limits; a burst of 20 after a pause is served");
+
+    public static readonly Default<int> LimitMin = new(Policies.LimitMin, "a service that gets no request at all can show nothing");
+
+    public static readonly Default<int> LimitMax = new(Policies.LimitMax,
+        "beyond it the connections cost more than the requests; Netflix' concurrency-limits has 1000");
+
+    public static readonly Default<int> RetryAttempts = new(Policies.RetryAttempts,
+        "the first and two more: third retries succeed in 2% of the cases (dotnet/extensions), so that a fourth attempt pays for nothing");
+
+    public static readonly Default<BackoffKind> RetryBackoff = new(Policies.RetryBackoff,
+        "full jitter: the fewest calls for the time spent in AWS's comparison");
+
+    public static readonly Default<TimeSpan> RetryBase = new(Policies.RetryBase,
+        "about one round trip within a region and its work; AWS's SDKs have 50ms");
+
+    public static readonly Default<TimeSpan> RetryMax = new(Policies.RetryMax, "AWS's simulator of back-offs");
+
+    public static readonly Default<double> BudgetRatio = new(Policies.BudgetRatio,
+        "gRPC's retry throttling earns 0.1 for a success; three layers then multiply the load by 1.33 at most");
+
+    public static readonly Default<double> BudgetFloor = new(Policies.BudgetFloorPerSecond,
+        "Finagle grants 10/s, which from many gateways in front of one service is a load already");
+
+    public static readonly Default<TimeSpan?> HedgeDelay = new(null,
+        "\"The Tail at Scale\": what takes longer than 95% of the answers did is worth a second request, which then costs 5% more");
+
+    public static readonly Default<int> Hedges = new(Policies.HedgingHedges, "\"The Tail at Scale\": one more is enough");
+
+    public static readonly Default<double?> BreakerFailures = new(Policies.BreakerFailureRatio, "resilience4j's failureRateThreshold");
+
+    public static readonly Default<int?> BreakerConsecutive = new(Policies.BreakerConsecutive, "Envoy's consecutive_5xx");
+
+    public static readonly Default<double> BreakerSlowRate = new(Policies.BreakerSlowRatio,
+        "the same share as for failures: an answer that comes too late is as good as none");
+
+    public static readonly Default<TimeSpan> BreakerWindow = new(Policies.BreakerWindow, "Hystrix' rolling statistical window");
+
+    public static readonly Default<int> BreakerMinimum = new(Policies.BreakerMinimum, "Hystrix' requestVolumeThreshold");
+
+    public static readonly Default<DurationRange> BreakerOpen = new(new(Policies.BreakerOpen, Policies.BreakerOpenMax),
+        "Hystrix' sleep window, up to Envoy's max_ejection_time");
+
+    public static readonly Default<int> BreakerProbes = new(Policies.BreakerProbes, "three of five: one unlucky probe neither closes nor opens");
+
+    public static readonly Default<TimeSpan> BreakerRamp = new(Policies.BreakerRamp,
+        "as long as the first open time: caches cool in proportion to the pause");
 
     // Routes.
     public static readonly Default<long> BufferRequests = new(0,

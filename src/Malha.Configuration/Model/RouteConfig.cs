@@ -1,3 +1,5 @@
+using Malha.Resilience;
+
 namespace Malha.Configuration;
 
 /// <summary>
@@ -24,6 +26,12 @@ public sealed record RouteConfig : ConfigItem
 
     /// <summary>Instead of the service's attempt timeout; null: the service's.</summary>
     public TimeSpan? AttemptTimeout { get; init; }
+
+    /// <summary>Instead of the service's retries; null: the service's.</summary>
+    public PolicyOverride<RetryOptions>? Retry { get; init; }
+
+    /// <summary>Instead of the service's hedging; null: the service's.</summary>
+    public PolicyOverride<HedgingOptions>? Hedge { get; init; }
 
     /// <summary>How many bytes of a request's body are read and checked before the first byte goes on; 0: only the head is.</summary>
     public long BufferRequests { get; init; } = Defaults.BufferRequests.Value;

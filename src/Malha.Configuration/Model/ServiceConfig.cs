@@ -1,3 +1,5 @@
+using Malha.Resilience;
+
 namespace Malha.Configuration;
 
 /// <summary>One service behind Malha: its endpoints, and what a call to it may cost.</summary>
@@ -35,6 +37,24 @@ public sealed record ServiceConfig : ConfigItem
 
     /// <summary>The most long exchanges (upgraded connections, event streams, gRPC streams) at a time, over all endpoints.</summary>
     public int MaxStreams { get; init; } = Defaults.MaxStreams.Value;
+
+    /// <summary>The rate that it was designed to bear; null: nobody said.</summary>
+    public RateLimitOptions? Capacity { get; init; }
+
+    /// <summary>How many requests may be in flight at a time, over all endpoints; null: any number.</summary>
+    public ConcurrencyLimitOptions? Concurrency { get; init; } = Defaults.Concurrency.Value;
+
+    /// <summary>When a failed attempt is made again; null: never.</summary>
+    public RetryOptions? Retry { get; init; }
+
+    /// <summary>What a caller may add to its requests by retries and hedges.</summary>
+    public RetryBudgetOptions RetryBudget { get; init; } = new();
+
+    /// <summary>When another attempt starts beside one that takes long; null: never.</summary>
+    public HedgingOptions? Hedge { get; init; }
+
+    /// <summary>When an endpoint is given up, and how it comes back; null: never.</summary>
+    public BreakerOptions? Breaker { get; init; }
 
     /// <summary>How https endpoints are spoken to; null: the system's certificate authorities, no certificate of our own.</summary>
     public ServiceTlsConfig? Tls { get; init; }

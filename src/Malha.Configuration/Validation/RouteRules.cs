@@ -8,7 +8,7 @@ internal static class RouteRules
     private const int NamesShown = 10;
     private const string Choice = "one of service, redirect and respond";
     private static readonly string[] Actions = ["service", "redirect", "respond"];
-    private static readonly string[] ServiceOnly = ["timeout", "attemptTimeout", "bufferRequests"];
+    private static readonly string[] ServiceOnly = ["timeout", "attemptTimeout", "retry", "hedge", "bufferRequests"];
 
     public static void Check(MalhaConfig config, ErrorList errors, Suggestion suggestion)
     {

@@ -44,7 +44,9 @@ public sealed class SourceSpan : IEquatable<SourceSpan>
         return new SourceSpan(origin, 0, 0, path, places, broken: false);
     }
 
-    /// <summary>Whether the file itself says this key of the item (else its default is in force).</summary>
+    /// <summary>
+    /// Whether the file itself says this key of the item (else its default is in force). The keys of a policy follow its own: <c>retry.attempts</c>.
+    /// </summary>
     public bool Says(string key) => Array.Exists(_keys, place => place.Key == key);
 
     /// <summary>The place of one key of the item: where the file says it, or the item's own place when its default is in force.</summary>
@@ -58,6 +60,19 @@ public sealed class SourceSpan : IEquatable<SourceSpan>
         }
 
         return new SourceSpan(File, Line, Column, path, [], IsBroken);
+    }
+
+    /// <summary>The places of the item's keys as an item around it has them, in which it stands under a key.</summary>
+    internal IEnumerable<KeyPlace> KeysUnder(string key) => _keys.Select(place => place with { Key = $"{key}.{place.Key}" });
+
+    /// <summary>The way back: the place of what stands under a key, with the places of the keys within.</summary>
+    internal SourceSpan Within(string key)
+    {
+        var place = Of(key);
+        var prefix = key + ".";
+        var inner = _keys.Where(known => known.Key.StartsWith(prefix, StringComparison.Ordinal));
+        KeyPlace[] keys = [.. inner.Select(known => known with { Key = known.Key[prefix.Length..] })];
+        return new SourceSpan(File, place.Line, place.Column, place.Path, keys, IsBroken);
     }
 
     public bool Equals(SourceSpan? other) => other is not null;

@@ -12,6 +12,7 @@ public static class Units
     internal const string DurationPattern = @"^[0-9]+(\.[0-9]+)?(ms|s|m|h)$";
     internal const string SizePattern = @"^[0-9]+(\.[0-9]+)?(B|KB|MB|GB|KiB|MiB|GiB)$";
     internal const string ByteRatePattern = @"^[0-9]+(\.[0-9]+)?(B|KB|MB|GB|KiB|MiB|GiB)/s$";
+    internal const string RatePattern = @"^[0-9]+(\.[0-9]+)?/(s|min|h)$";
     internal const string SharePattern = @"^[0-9]+(\.[0-9]+)?%$";
 
     private static readonly (string Name, decimal Ticks)[] Durations =
@@ -109,6 +110,10 @@ public static class Units
 
     public static string Format(Rate rate) =>
         Number((decimal)rate.Count) + "/" + (Array.Find(Periods, known => known.Per == rate.Per).Name ?? Format(rate.Per));
+
+    /// <summary>The rate in the period in which it is written shortest: 1/3600 per second is <c>1/h</c>, 0.5 per second <c>0.5/s</c>.</summary>
+    internal static Rate ToRate(double perSecond) =>
+        Periods.Select(period => new Rate(Math.Round(perSecond * period.Per.TotalSeconds, 9), period.Per)).MinBy(rate => Format(rate).Length);
 
     private static string? Read(string text, string what, (string Name, decimal Factor)[] units, string example, out decimal value)
     {

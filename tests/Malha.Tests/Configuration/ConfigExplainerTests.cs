@@ -65,7 +65,7 @@ public sealed class ConfigExplainerTests
     {
         var explained = ConfigExplainer.List(Yaml.Good(Yaml.Edge + """
             admin: {}
-            services: { a: { endpoints: [https://a.example], tls: {} } }
+            services: { a: { endpoints: [https://a.example], tls: {}, retry: {}, hedge: {}, breaker: { slow: { over: 1s } } } }
             routes: [{ redirect: { to: / } }, { match: { path: /a }, respond: {} }]
             """)).Where(setting => setting.Origin.StartsWith("default (", StringComparison.Ordinal)).ToArray();
         foreach (var field in typeof(Defaults).GetFields(BindingFlags.Public | BindingFlags.Static))

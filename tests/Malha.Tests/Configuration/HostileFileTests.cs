@@ -18,6 +18,11 @@ public sealed class HostileFileTests
             endpoints: [ http://127.0.0.1:7001, { url: "127.0.0.1:7002", weight: 2 } ]
             timeout: 2s   # a comment
             maxBody: off
+            capacity: { rate: 60/min, burst: 10 }
+            concurrency: { min: 2, max: 1000 }
+            retry: { attempts: 2, backoff: linear, base: 50ms, budget: { ratio: 10%, floor: 1/s } }
+            hedge: { delay: p95 }
+            breaker: { failures: 12.5%, consecutive: off, slow: { over: 1s, rate: 50% }, open: 5s..300s, probes: 3, successes: 2, ramp: off }
           web:
             <<: *p
             balance: round-robin
@@ -78,6 +83,8 @@ public sealed class HostileFileTests
             Judge(text);
             Judge($"{quoted}: {quoted}");
             Judge(Yaml.Edge + $"services: {{ {quoted}: {{ endpoints: [{quoted}], timeout: {quoted}, {quoted}: 1, tls: {{ serverName: {quoted}, ca: {quoted} }} }} }}");
+            Judge(Yaml.Edge + $"services: {{ a: {{ capacity: {quoted}, concurrency: {quoted}, retry: {quoted}, hedge: {{ delay: {quoted} }}, {quoted}: {{}} }} }}");
+            Judge(Yaml.Edge + $"services: {{ a: {{ breaker: {{ open: {quoted}, failures: {quoted}, slow: {quoted} }}, retry: {{ budget: {quoted} }} }} }}");
             Judge(Yaml.Edge + $"admin: {{ address: {quoted}, token: {quoted}, allowedHosts: [{quoted}] }}");
             Judge(Yaml.Edge + $"routes: [{{ name: {quoted}, service: {quoted}, match: {{ host: {quoted}, path: {quoted}, methods: [{quoted}], headers: {{ {quoted}: {quoted} }} }} }}]");
             Judge(Yaml.Edge + $"routes: [{{ redirect: {{ to: {quoted} }}, headers: {{ response: {{ set: {{ {quoted}: {quoted} }}, remove: [{quoted}] }} }} }}]");

@@ -1,4 +1,5 @@
 using Malha.Configuration.Reading.Shapes;
+using Malha.Resilience;
 using Forms = Malha.Configuration.Reading.Shapes.Shapes;
 
 namespace Malha.Configuration.Reading.Sections;
@@ -22,6 +23,13 @@ internal static class RouteSection
         .Optional("timeout", Forms.Duration, "the service's", r => r.Timeout, (r, v) => r with { Timeout = v }, "Instead of the service's timeout.")
         .Optional("attemptTimeout", Forms.Duration, "the service's", r => r.AttemptTimeout, (r, v) => r with { AttemptTimeout = v },
             "Instead of the service's attemptTimeout.")
+        .Optional("retry", RetrySection.OfRoute, "the service's",
+            r => r.Retry?.Value is { } retry ? new Policy<RetrySettings>(new(retry, new RetryBudgetOptions())) : null,
+            (r, v) => r with { Retry = new PolicyOverride<RetryOptions>(v?.Value.Retry) },
+            "Instead of the service's retry, as a whole: keys that it leaves out have their defaults.")
+        .Optional("hedge", HedgeSection.Shape, "the service's", r => r.Hedge?.Value is { } hedge ? new Policy<HedgingOptions>(hedge) : null,
+            (r, v) => r with { Hedge = new PolicyOverride<HedgingOptions>(v?.Value) },
+            "Instead of the service's hedge, as a whole.")
         .Optional("bufferRequests", Forms.Size(0, 16 << 20), Defaults.BufferRequests, r => r.BufferRequests, (r, v) => r with { BufferRequests = v },
             "How much of a request's body is read and checked before the first byte goes to the service.")
         .NotYet("auth", "validate", "defer", "split", "mirror", "rewrite");

@@ -33,7 +33,22 @@ internal static class ServiceSection
             "The longest that an exchange may last, streams and upgraded connections included.")
         .Optional("maxStreams", Forms.Integer(0, 1_000_000), Defaults.MaxStreams, s => s.MaxStreams, (s, v) => s with { MaxStreams = v },
             "The most long exchanges at a time: upgraded connections, event streams, gRPC streams.")
+        .Optional("capacity", CapacitySection.Shape, "not known: concurrency alone limits it",
+            s => Item(s.Capacity), (s, v) => s with { Capacity = v.Value },
+            "The rate of requests that the service was designed to bear.")
+        .Optional("concurrency", ConcurrencySection.Shape, Defaults.Concurrency,
+            s => Item(s.Concurrency), (s, v) => s with { Concurrency = v?.Value },
+            "How many requests may be in flight at a time, over all endpoints: a number, or one that is found and followed between bounds.")
+        .Optional("retry", RetrySection.OfService, "off", s => s.Retry is { } retry ? new Policy<RetrySettings>(new(retry, s.RetryBudget)) : null,
+            (s, v) => s with { Retry = v?.Value.Retry, RetryBudget = v?.Value.Budget ?? s.RetryBudget },
+            "When a failed attempt is made again.")
+        .Optional("hedge", HedgeSection.Shape, "off", s => Item(s.Hedge), (s, v) => s with { Hedge = v?.Value },
+            "When another attempt starts beside one that takes long; the first answer wins.")
+        .Optional("breaker", BreakerSection.Shape, "off", s => Item(s.Breaker), (s, v) => s with { Breaker = v?.Value },
+            "When an endpoint is given up, how it is tried again, and how it is let back.")
         .Optional("tls", ServiceTlsSection.Section, "the system's authorities, no certificate", s => s.Tls, (s, v) => s with { Tls = v },
             "How https endpoints are spoken to.")
-        .NotYet("capacity", "concurrency", "retry", "hedge", "breaker", "health");
+        .NotYet("health");
+
+    private static Policy<T>? Item<T>(T? options) where T : class => options is null ? null : new Policy<T>(options);
 }

@@ -13,7 +13,8 @@ internal sealed class Section<T>(string what, Func<string, T> create) : Shape<T>
 {
     private readonly List<Key> _keys = [];
     private readonly Dictionary<string, Key> _byName = new(StringComparer.Ordinal);
-    private readonly Dictionary<string, string> _notYet = new(StringComparer.Ordinal);
+    private readonly Dictionary<string, string> _refused = new(StringComparer.Ordinal);
+    private Action<T, ErrorList>? _check;
     private bool _exactlyOne;
 
     public override string Allowed => what;
@@ -36,7 +37,21 @@ internal sealed class Section<T>(string what, Func<string, T> create) : Shape<T>
     public Section<T> NotYet(params string[] names)
     {
         foreach (var name in names)
-            _notYet.Add(name, name);
+            _refused.Add(name, "not supported yet");
+        return this;
+    }
+
+    /// <summary>A key that one may well look for here, and why it does not stand here.</summary>
+    public Section<T> Refused(string name, string problem)
+    {
+        _refused.Add(name, problem);
+        return this;
+    }
+
+    /// <summary>What the keys say together; asked when nothing is wrong with each of them alone.</summary>
+    public Section<T> Checked(Action<T, ErrorList> check)
+    {
+        _check = check;
         return this;
     }
 
@@ -61,7 +76,7 @@ internal sealed class Section<T>(string what, Func<string, T> create) : Shape<T>
         var text = path.Text;
         var errors = context.Errors.Count;
         var item = create(path.Name ?? "");
-        var places = new SourceSpan.KeyPlace[map.Entries.Count];
+        var places = new List<SourceSpan.KeyPlace>(map.Entries.Count);
         var count = 0;
         foreach (var entry in map.Entries)
         {
@@ -72,7 +87,7 @@ internal sealed class Section<T>(string what, Func<string, T> create) : Shape<T>
                 continue;
             }
 
-            if (Array.FindIndex(places, 0, count, place => place.Key == key.Name) is var first and >= 0)
+            if (places.FindIndex(place => place.Key == key.Name) is var first and >= 0)
             {
                 context.Error(entry.Key, at, string.Create(CultureInfo.InvariantCulture, $"the key stands on line {places[first].Line} already"));
                 continue;
@@ -80,23 +95,24 @@ internal sealed class Section<T>(string what, Func<string, T> create) : Shape<T>
 
             // The place of a map or list is that of its key: it may begin a line below.
             var mark = entry.Value is YamlText { IsNull: false } ? entry.Value : entry.Key;
-            places[count++] = new SourceSpan.KeyPlace(key.Name, mark.Line, mark.Column);
-            item = key.Bind(item, entry.Value, at, context);
+            places.Add(new SourceSpan.KeyPlace(key.Name, mark.Line, mark.Column));
+            item = key.Bind(item, entry.Value, at, context, places);
+            count++;
         }
 
         foreach (var key in _keys)
         {
-            if (key.Text.IsRequired && !Array.Exists(places, place => place.Key == key.Name))
+            if (key.Text.IsRequired && !places.Exists(place => place.Key == key.Name))
                 context.Errors.Add(path.Line, path.Column, text, $"the key {key.Name} is missing", allowed: $"{key.Name}: {key.Allowed}");
         }
 
         if (_exactlyOne && count != 1)
             context.Error(node, path, "exactly one key is expected here", allowed: what);
 
-        if (count < places.Length)
-            Array.Resize(ref places, count);
         var broken = context.Errors.Count > errors;
-        value = (T)item.At(new SourceSpan(context.File, path.Line, path.Column, text, places, broken));
+        value = (T)item.At(new SourceSpan(context.File, path.Line, path.Column, text, [.. places], broken));
+        if (!broken)
+            _check?.Invoke(value, context.Errors);
         return true;
     }
 
@@ -117,13 +133,13 @@ internal sealed class Section<T>(string what, Func<string, T> create) : Shape<T>
 
     private void ReportUnknown(YamlText key, in KeyPath at, BindContext context)
     {
-        if (_notYet.ContainsKey(key.Value))
+        if (_refused.TryGetValue(key.Value, out var problem))
         {
-            context.Error(key, at, "not supported yet");
+            context.Error(key, at, problem);
             return;
         }
 
-        var suggestion = context.Suggestion.Nearest(key.Value, _keys.Select(known => known.Name).Concat(_notYet.Keys));
+        var suggestion = context.Suggestion.Nearest(key.Value, _keys.Select(known => known.Name).Concat(_refused.Keys));
         context.Error(key, at, "unknown key", suggestion, string.Join(", ", _keys.Select(known => known.Name)));
     }
 
@@ -137,7 +153,7 @@ internal sealed class Section<T>(string what, Func<string, T> create) : Shape<T>
 
         public abstract string Allowed { get; }
 
-        public abstract T Bind(T item, YamlNode node, in KeyPath path, BindContext context);
+        public abstract T Bind(T item, YamlNode node, in KeyPath path, BindContext context, List<SourceSpan.KeyPlace> places);
 
         public abstract void Explain(T item, string parent, List<EffectiveSetting> settings);
 
@@ -148,8 +164,14 @@ internal sealed class Section<T>(string what, Func<string, T> create) : Shape<T>
     {
         public override string Allowed => shape.Allowed;
 
-        public override T Bind(T item, YamlNode node, in KeyPath path, BindContext context) =>
-            shape.TryBind(node, path, context, out var value) ? set(item, value) : item;
+        public override T Bind(T item, YamlNode node, in KeyPath path, BindContext context, List<SourceSpan.KeyPlace> places)
+        {
+            if (!shape.TryBind(node, path, context, out var value))
+                return item;
+            if (value is PolicyItem policy)
+                places.AddRange(policy.Source.KeysUnder(Name));
+            return set(item, value);
+        }
 
         public override void Explain(T item, string parent, List<EffectiveSetting> settings)
         {
@@ -157,7 +179,7 @@ internal sealed class Section<T>(string what, Func<string, T> create) : Shape<T>
             var origin = item.Source.Says(Name) ? item.Source.Of(Name).ToString() : Text.HasDefault ? $"default ({Text.Origin})" : "default";
             // Null is "off" where a limit was said to be, otherwise what the table says of an absent key.
             if (get(item) is TValue value)
-                shape.Explain(value, new Setting(path, origin), settings);
+                shape.Explain(Placed(value, item.Source), new Setting(path, origin), settings);
             else if (item.Source.Says(Name) || Text.HasDefault)
                 settings.Add(new EffectiveSetting(path, "off", origin));
             else if (Text.Origin is { } absent)
@@ -168,9 +190,13 @@ internal sealed class Section<T>(string what, Func<string, T> create) : Shape<T>
         {
             var settings = new List<EffectiveSetting>();
             if (Text.HasDefault && get(fresh) is TValue value)
-                shape.Explain(value, default, settings);
+                shape.Explain(value, new Setting("", ""), settings);
             var fallback = Text.HasDefault ? settings.FirstOrDefault()?.Value ?? "off" : null;
             return new KeyInfo(Name, Text.Summary, Text.IsRequired, fallback, Text.Origin, shape.Describe());
         }
+
+        /// <summary>A policy gets its place back, which the record did not keep.</summary>
+        private TValue Placed(TValue value, SourceSpan around) =>
+            value is PolicyItem policy && policy.At(around.Within(Name)) is TValue placed ? placed : value;
     }
 }

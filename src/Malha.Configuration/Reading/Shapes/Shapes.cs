@@ -11,9 +11,13 @@ internal static class Shapes
 
     private const string NameWords = "a name of up to 63 letters, digits, - and _";
 
-    public static Shape<TimeSpan> Duration { get; } = DurationUpTo(TimeSpan.FromHours(24), "24h");
+    private static readonly TimeSpan ShortestDuration = TimeSpan.FromMilliseconds(1);
 
-    public static Shape<TimeSpan> LongDuration { get; } = DurationUpTo(TimeSpan.FromDays(365), "8760h");
+    private static readonly TimeSpan LongestDuration = TimeSpan.FromHours(24);
+
+    public static Shape<TimeSpan> Duration { get; } = DurationBetween(ShortestDuration, LongestDuration);
+
+    public static Shape<TimeSpan> LongDuration { get; } = DurationBetween(ShortestDuration, TimeSpan.FromDays(365));
 
     public static Shape<long> ByteRate { get; } = new TextShape<long>(
         "bytes per second such as 240B/s or 1KiB/s, or off", "^off$|" + Units.ByteRatePattern, ReadByteRate,
@@ -21,6 +25,12 @@ internal static class Shapes
 
     public static Shape<double> Share { get; } = new TextShape<double>(
         "a share from 0% to 100%", Units.SharePattern, Units.ReadShare, Units.FormatShare);
+
+    /// <summary>A share that is not zero.</summary>
+    public static Shape<double> SomeShare { get; } = new TextShape<double>(
+        "a share above 0% and up to 100%", Units.SharePattern,
+        (string text, out double share) => Units.ReadShare(text, out share) ?? (share > 0 ? null : $"{Printable.Quote(text)} is not allowed"),
+        Units.FormatShare);
 
     public static Shape<bool> Boolean { get; } = new BooleanShape();
 
@@ -45,6 +55,18 @@ internal static class Shapes
             ?? (bytes >= least && bytes <= most ? null : $"{Printable.Quote(text)} is not allowed"),
         Units.FormatSize);
 
+    /// <summary>A rate from one in an hour: what comes more seldom no longer fits into the durations that are computed from it.</summary>
+    public static Shape<Rate> RateUpTo(int mostPerSecond) => new TextShape<Rate>(
+        string.Create(CultureInfo.InvariantCulture, $"a rate from 1/h to {mostPerSecond}/s, such as 100/s, 60/min or 1000/h"), Units.RatePattern,
+        (string text, out Rate rate) => Units.ReadRate(text, out rate)
+            ?? (rate.Count * 3600 >= rate.Per.TotalSeconds && rate.PerSecond <= mostPerSecond ? null : $"{Printable.Quote(text)} is not allowed"),
+        Units.Format);
+
+    public static Shape<TimeSpan> DurationBetween(TimeSpan least, TimeSpan most) => new TextShape<TimeSpan>(
+        $"a duration from {Units.Format(least)} to {Units.Format(most)}, such as 250ms, 2s, 5m or 1h", Units.DurationPattern,
+        (string text, out TimeSpan duration) => ReadDuration(text, least, most, out duration),
+        Units.Format);
+
     public static Shape<int> Integer(int least, int most) => new IntegerShape(least, most);
 
     public static Shape<ConfigDictionary<T>> Named<T>(Shape<T> shape, int least = 0) =>
@@ -63,12 +85,12 @@ internal static class Shapes
             : null;
     }
 
-    private static TextShape<TimeSpan> DurationUpTo(TimeSpan most, string words) => new(
-        $"a duration from 1ms to {words}, such as 250ms, 2s, 5m or 1h", Units.DurationPattern,
-        (string text, out TimeSpan duration) => Units.ReadDuration(text, out duration)
-            ?? (duration < TimeSpan.FromMilliseconds(1) ? $"{Printable.Quote(text)} is too short"
-                : duration > most ? $"{Printable.Quote(text)} is too long" : null),
-        Units.Format);
+    /// <summary>Reads what <see cref="Duration"/> allows, for values of which a duration is a part.</summary>
+    public static string? ReadDuration(string text, out TimeSpan duration) => ReadDuration(text, ShortestDuration, LongestDuration, out duration);
+
+    private static string? ReadDuration(string text, TimeSpan least, TimeSpan most, out TimeSpan duration) =>
+        Units.ReadDuration(text, out duration)
+            ?? (duration < least ? $"{Printable.Quote(text)} is too short" : duration > most ? $"{Printable.Quote(text)} is too long" : null);
 
     private static string? ReadByteRate(string text, out long rate)
     {
