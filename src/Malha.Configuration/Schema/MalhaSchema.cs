@@ -107,6 +107,9 @@ public static class MalhaSchema
     {
         (null, _) or (_, ListInfo or MapInfo or SectionInfo) => null,
         ({ } text, IntegerInfo) => long.Parse(text, CultureInfo.InvariantCulture),
+        // Beside words a number is still a number.
+        ({ } text, EitherInfo either) when either.Shapes.Any(shape => shape is IntegerInfo)
+            && long.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var number) => number,
         ({ } text, BooleanInfo) => text == "true",
         var (text, _) => text,
     };

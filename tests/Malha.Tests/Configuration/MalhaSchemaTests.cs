@@ -266,6 +266,20 @@ public sealed class MalhaSchemaTests
         Assert.Equal("15s", timeout.GetProperty("default").GetString());
     }
 
+    [Fact]
+    public async Task Every_default_is_a_value_that_the_schema_allows()
+    {
+        var schema = await JsonSchema.FromJsonAsync(MalhaSchema.ToJson(), TestContext.Current.CancellationToken);
+        var defaults = Properties(schema).Where(property => property.Default is not null).ToArray();
+        Assert.Contains(defaults, property => property.Name == "consecutive");
+        Assert.All(defaults, property => Assert.Empty(property.Validate(JsonSerializer.Serialize(property.Default))));
+    }
+
+    private static IEnumerable<JsonSchemaProperty> Properties(JsonSchema schema) =>
+        schema.Properties.Values.Concat(schema.PatternProperties.Values).SelectMany(property => Properties(property).Prepend(property))
+            .Concat(schema.AnyOf.SelectMany(Properties))
+            .Concat(schema.Item is { } item ? Properties(item) : []);
+
     /// <summary>Paths of all keys; NAME stands for the keys of a map that the operator chooses, except where they are header or parameter names.</summary>
     private static IEnumerable<string> Keys(string path, ShapeInfo info) => info switch
     {
