@@ -2,6 +2,7 @@ using System.Security.Cryptography;
 using Malha.Proxy.Telemetry;
 using Malha.Proxy.Timing;
 using Malha.Proxy.Transport;
+using Malha.Resilience;
 
 namespace Malha.Proxy;
 
@@ -11,11 +12,12 @@ internal sealed class DataPlane : IDisposable
     private readonly ThreadLocal<LocalStack<Exchange>> _exchanges;
     private GatewayModel _model;
 
-    public DataPlane(TimeProvider time, GatewayModel model, TimerWheel wheel, GatewayTelemetry telemetry)
+    public DataPlane(TimeProvider time, GatewayModel model, GatewayRuntime runtime)
     {
         Time = time;
-        Telemetry = telemetry;
-        Wheel = wheel;
+        Telemetry = runtime.Telemetry;
+        Wheel = runtime.Wheel;
+        Clock = runtime.Clock;
         Date = new HttpDate(time);
         Pipeline = new ProxyPipeline(this);
         _model = model;
@@ -26,6 +28,9 @@ internal sealed class DataPlane : IDisposable
     public TimeProvider Time { get; }
 
     public TimerWheel Wheel { get; }
+
+    /// <summary>The policies' time line.</summary>
+    public Clock Clock { get; }
 
     public HttpDate Date { get; }
 
@@ -38,7 +43,7 @@ internal sealed class DataPlane : IDisposable
     public void Swap(GatewayModel model) => Volatile.Write(ref _model, model);
 
     public Exchange RentExchange() =>
-        _exchanges.Value!.TryPop(out var exchange) ? exchange : new Exchange(BitConverter.ToUInt64(RandomNumberGenerator.GetBytes(8)));
+        _exchanges.Value!.TryPop(out var exchange) ? exchange : new Exchange(BitConverter.ToUInt64(RandomNumberGenerator.GetBytes(8)), Clock);
 
     public void ReturnExchange(Exchange exchange)
     {

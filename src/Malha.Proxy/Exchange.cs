@@ -1,3 +1,4 @@
+using Malha.Proxy.Admission;
 using Malha.Proxy.Balancing;
 using Malha.Proxy.Downstream;
 using Malha.Proxy.Http1;
@@ -6,6 +7,7 @@ using Malha.Proxy.Telemetry;
 using Malha.Proxy.Telemetry.Decisions;
 using Malha.Proxy.Timing;
 using Malha.Proxy.Upstream;
+using Malha.Resilience;
 
 namespace Malha.Proxy;
 
@@ -21,6 +23,7 @@ internal sealed class Exchange
     /// <summary>Chance for the choice of endpoints; a field, since it changes in place.</summary>
     public Xorshift Random;
 
+    private readonly Clock _clock;
     private UpstreamConnection? _upstream;
     private long _lease;
     private PendingConnection? _connecting;
@@ -33,8 +36,9 @@ internal sealed class Exchange
     private long _tunnelledIn;
     private long _tunnelledOut;
 
-    public Exchange(ulong seed)
+    public Exchange(ulong seed, Clock clock)
     {
+        _clock = clock;
         Random = new Xorshift(seed);
         Body = new RequestBody();
         Response = new ResponseWriter();
@@ -82,10 +86,29 @@ internal sealed class Exchange
     /// <summary>The same for the attempt under way, its connection included.</summary>
     public long AttemptDeadline { get; private set; } = TimerEntry.None;
 
+    /// <summary>The whole's deadline for the policies.</summary>
+    public Malha.Resilience.Deadline PolicyDeadline { get; private set; }
+
+    /// <summary>Its place in a service's queue.</summary>
+    public AttemptWait Wait { get; } = new();
+
+    /// <summary>Its back-off between two attempts.</summary>
+    public Pause Pause { get; } = new();
+
+    /// <summary>The permit of the attempt under way.</summary>
+    public LimitPermit Permit { get; set; }
+
+    /// <summary>What an answer on this route usually takes.</summary>
+    public RouteBaseline Baseline => Model.BaselineOf(Route!);
+
+    /// <summary>The last back-off.</summary>
+    public TimeSpan PreviousDelay { get; set; }
+
     /// <summary>Begins the time that the service has, all attempts together.</summary>
-    public void BeginTimeout(TimerWheel wheel)
+    public void BeginTimeout(TimerWheel wheel, Moment now)
     {
         Deadline = wheel.After(Timeout);
+        PolicyDeadline = Malha.Resilience.Deadline.After(now, Timeout);
         BeginAttempt(wheel);
     }
 
@@ -173,6 +196,7 @@ internal sealed class Exchange
         Service = null;
         Deadline = AttemptDeadline = TimerEntry.None;
         Attempts = 0;
+        PreviousDelay = default;
         Tried = default;
         _hasContinued = false;
         _hasAnswer = false;
@@ -199,6 +223,8 @@ internal sealed class Exchange
         // It may have ended and begun again meanwhile: what was read would be the next one's.
         if (Volatile.Read(ref _life) != cancelled)
             return;
+        Wait.Cancel(_clock.Now);
+        Pause.Cut();
         connecting?.Cancel();
         upstream?.Abort(lease);
     }

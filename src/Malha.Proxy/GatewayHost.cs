@@ -4,6 +4,7 @@ using Malha.Configuration;
 using Malha.Proxy.Downstream;
 using Malha.Proxy.Telemetry;
 using Malha.Proxy.Timing;
+using Malha.Resilience;
 
 namespace Malha.Proxy;
 
@@ -17,13 +18,13 @@ internal sealed class GatewayHost : IDisposable
     public static readonly TimeSpan DrainPatience = TimeSpan.FromSeconds(30);
 
     private readonly SemaphoreSlim _reloading = new(1, 1);
-    private readonly TimerWheel _wheel;
+    private readonly GatewayRuntime _runtime;
     private Dictionary<string, Http1Listener> _listeners = [];
 
-    private GatewayHost(DataPlane plane, TimerWheel wheel)
+    private GatewayHost(DataPlane plane, GatewayRuntime runtime)
     {
         Plane = plane;
-        _wheel = wheel;
+        _runtime = runtime;
     }
 
     public DataPlane Plane { get; }
@@ -50,14 +51,16 @@ internal sealed class GatewayHost : IDisposable
     {
         telemetry ??= new GatewayTelemetry(time);
         var wheel = new TimerWheel(time);
+        var runtime = new GatewayRuntime(wheel, new Clock(time), new Chance(BitConverter.ToUInt64(RandomNumberGenerator.GetBytes(8))), telemetry);
         GatewayHost? host = null;
         try
         {
-            host = new GatewayHost(new DataPlane(time, GatewayModel.Compile(config, previous: null, wheel, telemetry), wheel, telemetry), wheel);
+            host = new GatewayHost(new DataPlane(time, GatewayModel.Compile(config, previous: null, runtime), runtime), runtime);
             problem = host.Bind(config, out var listeners);
             if (problem is null)
             {
                 host._listeners = listeners;
+                host.Plane.Model.TakeEffect(runtime);
                 telemetry.Follow(host.Plane.Model);
                 host.LoadedAt = time.GetUtcNow();
                 foreach (var listener in listeners.Values)
@@ -81,11 +84,11 @@ internal sealed class GatewayHost : IDisposable
         try
         {
             var before = Plane.Model;
-            var model = GatewayModel.Compile(config, before, _wheel, Telemetry);
+            var model = GatewayModel.Compile(config, before, _runtime);
             if (Bind(config, out var listeners) is { } problem)
                 return problem;
 
-            model.TakeEffect();
+            model.TakeEffect(_runtime);
             Plane.Swap(model);
             LoadedAt = Plane.Time.GetUtcNow();
             var removed = _listeners.Values.Except(listeners.Values).ToList();

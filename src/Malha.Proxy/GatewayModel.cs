@@ -3,8 +3,8 @@ using Malha.Proxy.Routing;
 using Malha.Proxy.Telemetry;
 using Malha.Proxy.Telemetry.Logging;
 using Malha.Proxy.Telemetry.Metrics;
-using Malha.Proxy.Timing;
 using Malha.Proxy.Upstream;
+using Malha.Resilience;
 
 namespace Malha.Proxy;
 
@@ -12,6 +12,7 @@ namespace Malha.Proxy;
 internal sealed class GatewayModel
 {
     private readonly ServiceModel?[] _serviceOfRoute;
+    private readonly RouteBaseline?[] _baselineOfRoute;
 
     private GatewayModel(MalhaConfig config, long version, Dictionary<string, ServiceModel> services, GatewayTelemetry telemetry)
     {
@@ -21,6 +22,7 @@ internal sealed class GatewayModel
         Routes = RouteTable.Build(config.Routes);
         RouteMetrics = telemetry.Requests.Bind(Routes.Routes);
         AccessLog = AccessLogModel.Of(config.AccessLog, telemetry.Output is { IsTerminal: true });
+        _baselineOfRoute = [.. Routes.Routes.ToArray().Select(route => route.ServiceName is null ? null : services[route.ServiceName].State.BaselineOf(route.Name))];
         _serviceOfRoute = [.. config.Routes.Select(route => route.Service is null ? null : services[route.Service])];
     }
 
@@ -41,27 +43,35 @@ internal sealed class GatewayModel
     /// <summary>
     /// Compiles a configuration. Endpoints that the previous one had keep their connections and counters, if they are reached in the same way.
     /// </summary>
-    public static GatewayModel Compile(MalhaConfig config, GatewayModel? previous, TimerWheel wheel, GatewayTelemetry telemetry)
+    public static GatewayModel Compile(MalhaConfig config, GatewayModel? previous, GatewayRuntime runtime)
     {
         var services = new Dictionary<string, ServiceModel>(StringComparer.Ordinal);
         foreach (var (name, service) in config.Services)
         {
             var before = previous?.Services.GetValueOrDefault(name);
             var kept = before is not null && Equals(before.Config.Tls, service.Tls) ? before.Endpoints : [];
-            services.Add(name, new ServiceModel(service, [.. service.Endpoints.Select(endpoint => KeptOrNew(endpoint, kept, service, wheel))], before?.State ?? new ServiceState()));
+            services.Add(name, new ServiceModel(service, [.. service.Endpoints.Select(endpoint => KeptOrNew(endpoint, kept, service, runtime.Wheel))], before?.State ?? new ServiceState(service, runtime)));
         }
-        return new GatewayModel(config, (previous?.Version ?? 0) + 1, services, telemetry);
+        return new GatewayModel(config, (previous?.Version ?? 0) + 1, services, runtime.Telemetry);
     }
 
     /// <summary>The settings reach the state that lives on. Once it is certain that this configuration comes into force.</summary>
-    public void TakeEffect()
+    public void TakeEffect(GatewayRuntime runtime)
     {
+        var now = runtime.Clock.Now;
         foreach (var service in Services.Values)
         {
+            service.State.Update(service.Config, now);
             for (var index = 0; index < service.Endpoints.Length; index++)
+            {
                 service.Endpoints[index].Load.Weight = service.Config.Endpoints[index].Weight;
+                service.Endpoints[index].Update(service.Config, now, runtime.Chance);
+            }
         }
     }
+
+    /// <summary>What an answer on a route to a service usually takes: a quick route must not make a slow one look like queueing.</summary>
+    public RouteBaseline BaselineOf(RouteModel route) => _baselineOfRoute[route.Index]!;
 
     public ServiceModel? ServiceOf(RouteModel route) => _serviceOfRoute[route.Index];
 
@@ -76,6 +86,6 @@ internal sealed class GatewayModel
         }
     }
 
-    private static EndpointState KeptOrNew(EndpointConfig endpoint, EndpointState[] kept, ServiceConfig service, TimerWheel wheel) =>
+    private static EndpointState KeptOrNew(EndpointConfig endpoint, EndpointState[] kept, ServiceConfig service, Timing.TimerWheel wheel) =>
         Array.Find(kept, state => state.Config.Url == endpoint.Url) ?? new EndpointState(endpoint, service.Tls, wheel);
 }

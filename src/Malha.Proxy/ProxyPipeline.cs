@@ -71,7 +71,7 @@ internal sealed class ProxyPipeline(DataPlane plane)
             return Refusal.None;
         exchange.Body.Limit = limit;
         var announced = Math.Max(exchange.Request.ContentLength, exchange.Body.Received);
-        return announced <= limit ? Refusal.None : AttemptLoop.TooLarge(exchange, announced);
+        return announced <= limit ? Refusal.None : Refusals.TooLarge(exchange, announced);
     }
 
     [AsyncMethodBuilder(typeof(PooledAsyncMethodBuilder<>))]

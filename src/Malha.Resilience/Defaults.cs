@@ -98,6 +98,9 @@ public static class Defaults
     /// <summary>Beyond it the connections cost more than the calls; Netflix' default is 1,000.</summary>
     public const int LimitMax = 4_000;
 
+    /// <summary>CoDel's target: latency below it is no sign of a queue.</summary>
+    public static readonly TimeSpan LimitQuickEnough = TimeSpan.FromMilliseconds(5);
+
     // ---- Admission
 
     /// <summary>"Fail at Scale": the queue empties within 100 ms or stands.</summary>

@@ -21,6 +21,8 @@ internal sealed class RouteModel
         Methods = new MethodSet(config.Match.Methods);
         _headers = [.. config.Match.Headers.Select(pair => new ValueMatcher(pair.Key, pair.Value))];
         _query = [.. config.Match.Query.Select(pair => new ValueMatcher(pair.Key, pair.Value))];
+        TimeoutRule = config.Source.Path + ".timeout";
+        AttemptTimeoutRule = config.Source.Path + ".attemptTimeout";
         RequestHeaders = HeaderEditModel.Of(config.Headers.Request);
         ResponseHeaders = HeaderEditModel.Of(config.Headers.Response);
         Redirect = config.Redirect is { } redirect ? new RedirectModel(redirect) : null;
@@ -37,6 +39,12 @@ internal sealed class RouteModel
 
     /// <summary>The service that the request goes to; null when the route answers itself.</summary>
     public string? ServiceName => Config.Service;
+
+    /// <summary>The path of its own timeout, for refusals.</summary>
+    public string TimeoutRule { get; }
+
+    /// <inheritdoc cref="TimeoutRule"/>
+    public string AttemptTimeoutRule { get; }
 
     public HeaderEditModel RequestHeaders { get; }
 

@@ -5,6 +5,7 @@ using Malha.Proxy.Balancing;
 using Malha.Proxy.Telemetry.Metrics;
 using Malha.Proxy.Timing;
 using Malha.Proxy.Transport;
+using Malha.Resilience;
 
 namespace Malha.Proxy.Upstream;
 
@@ -12,6 +13,7 @@ namespace Malha.Proxy.Upstream;
 internal sealed class EndpointState
 {
     private readonly Lock _lock = new();
+    private CircuitBreaker? _breaker;
     private readonly LinkedList<Waiter> _waiting = new();
     private readonly TimerWheel _wheel;
     private readonly EndPoint _address;
@@ -36,6 +38,18 @@ internal sealed class EndpointState
     public EndpointConfig Config { get; }
 
     public EndpointMetrics Metrics { get; } = new();
+
+    /// <summary>Null when the service has none.</summary>
+    public CircuitBreaker? Breaker => Volatile.Read(ref _breaker);
+
+    /// <summary>New settings, in place: what the breaker knows stays.</summary>
+    public void Update(ServiceConfig config, Moment now, Chance chance)
+    {
+        if (config.Breaker is not null && _breaker is not null)
+            _breaker.Update(config.Breaker, now);
+        else
+            Volatile.Write(ref _breaker, config.Breaker is null ? null : new CircuitBreaker(config.Breaker, chance.Fork()));
+    }
 
     /// <summary>Host and port, for requests that name no host themselves.</summary>
     public ReadOnlySpan<byte> Authority => _authority;
@@ -138,7 +152,7 @@ internal sealed class EndpointState
     /// <summary>Takes a connection back whose exchange is over.</summary>
     public void Return(UpstreamConnection connection, bool clean)
     {
-        if (!connection.Release(clean && !Volatile.Read(ref _retired), _wheel.After(Defaults.PooledConnectionIdle.Value)))
+        if (!connection.Release(clean && !Volatile.Read(ref _retired), _wheel.After(Configuration.Defaults.PooledConnectionIdle.Value)))
             return;
 
         Waiter waiter;

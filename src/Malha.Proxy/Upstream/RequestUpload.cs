@@ -3,11 +3,12 @@ using System.Runtime.CompilerServices;
 using Malha.Proxy.Http1;
 using Malha.Proxy.Timing;
 using Malha.Proxy.Transport;
+using Malha.Resilience;
 
 namespace Malha.Proxy.Upstream;
 
 /// <summary>Sends requests whose body does not fit behind the head: what is at hand at once, the rest as it comes, beside the wait for the answer.</summary>
-internal sealed class RequestUpload(TimerWheel wheel)
+internal sealed class RequestUpload(TimerWheel wheel, Clock clock)
 {
     /// <summary>Sends head and what is there of the body, and sets the exchange's upload going if there is more to come.</summary>
     [AsyncMethodBuilder(typeof(PooledAsyncMethodBuilder<>))]
@@ -82,7 +83,7 @@ internal sealed class RequestUpload(TimerWheel wheel)
             {
                 // Before the last piece is sent: the answer may be there before this goes on.
                 if (body.IsComplete)
-                    exchange.BeginTimeout(wheel);
+                    exchange.BeginTimeout(wheel, clock.Now);
                 exchange.ArmAnswer(connection, body.IsComplete ? exchange.AttemptDeadline : Timing.TimerEntry.None);
                 var bytes = body.Last;
                 if (buffer is not null)

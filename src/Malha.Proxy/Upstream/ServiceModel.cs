@@ -1,5 +1,6 @@
 using Malha.Configuration;
 using Malha.Proxy.Balancing;
+using Malha.Resilience;
 
 namespace Malha.Proxy.Upstream;
 
@@ -12,15 +13,36 @@ internal sealed class ServiceModel(ServiceConfig config, EndpointState[] endpoin
 
     public ServiceState State { get; } = state;
 
+    public ServiceRules Rules { get; } = new(config);
+
     public EndpointState[] Endpoints { get; } = endpoints;
 
-    /// <summary>An endpoint for the next attempt; those that the exchange has tried come last. Null when there is none.</summary>
-    public EndpointState? Choose(Exchange exchange, long nowMs)
+    /// <summary>An endpoint for the next attempt whose breaker lets it pass; those that the exchange has tried come last. Null when there is none.</summary>
+    /// <param name="exchange">Learns which one is tried.</param>
+    /// <param name="nowMs">Now on the wheel.</param>
+    /// <param name="now">Now for the policies.</param>
+    /// <param name="breaker">The permit, or why the last one asked has none.</param>
+    public EndpointState? Choose(Exchange exchange, long nowMs, Moment now, out BreakerDecision breaker)
     {
-        var index = _balancer.Choose(nowMs, ref exchange.Random, exchange.Tried);
-        if (index == Balancer.None)
-            return null;
-        exchange.Tried = exchange.Tried.With(index);
-        return Endpoints[index];
+        breaker = new BreakerDecision { Allowed = true };
+        var passed = exchange.Tried;
+        var refused = default(TriedEndpoints);
+        for (var asked = 0; asked < Endpoints.Length; asked++)
+        {
+            var index = _balancer.Choose(nowMs, ref exchange.Random, passed);
+            if (index == Balancer.None || refused.Contains(index))
+                return null;
+            var endpoint = Endpoints[index];
+            if (endpoint.Breaker is { } guard)
+                breaker = guard.TryAcquire(now);
+            if (breaker.Allowed)
+            {
+                exchange.Tried = exchange.Tried.With(index);
+                return endpoint;
+            }
+            refused = refused.With(index);
+            passed = passed.With(index);
+        }
+        return null;
     }
 }

@@ -1,12 +1,84 @@
+using System.Collections.Concurrent;
 using Malha.Configuration;
+using Malha.Proxy.Admission;
 using Malha.Proxy.Http1;
+using Malha.Resilience;
 
 namespace Malha.Proxy.Upstream;
 
 /// <summary>What a service keeps from one configuration to the next.</summary>
 internal sealed class ServiceState
 {
+    private readonly ConcurrentDictionary<string, RouteBaseline> _baselines = new(StringComparer.Ordinal);
+    private readonly RetryBudget _budget;
+    private readonly GatewayRuntime _runtime;
+    private ServiceAdmission? _admission;
+    private RetryPolicy? _retry;
     private int _streams;
+
+    public ServiceState(ServiceConfig config, GatewayRuntime runtime)
+    {
+        _budget = new RetryBudget(config.RetryBudget);
+        _runtime = runtime;
+    }
+
+    /// <summary>Null when the service has neither a capacity nor a limit.</summary>
+    public ServiceAdmission? Admission => Volatile.Read(ref _admission);
+
+    /// <summary>What retries are paid from.</summary>
+    public RetryBudget Budget => _budget;
+
+    /// <summary>New settings, in place: what the policies have learned stays.</summary>
+    public void Update(ServiceConfig config, Moment now)
+    {
+        var admission = ServiceAdmission.OptionsOf(config);
+        if (admission is not null && _admission is not null)
+            _admission.Controller.Update(admission, now);
+        else
+            Volatile.Write(ref _admission, admission is null ? null : new ServiceAdmission(admission, _runtime));
+
+        _budget.Update(config.RetryBudget, now);
+        if (config.Retry is not null && _retry is not null)
+            _retry.Update(config.Retry);
+        else
+            Volatile.Write(ref _retry, config.Retry is null ? null : new RetryPolicy(config.Retry, _runtime.Chance.Fork()));
+    }
+
+    /// <summary>What answers on a route usually take.</summary>
+    public RouteBaseline BaselineOf(string route) => _baselines.GetOrAdd(route, static _ => new RouteBaseline());
+
+    /// <summary>First attempts that succeed are what retries are paid from.</summary>
+    public void OnFirstSuccess(Moment now)
+    {
+        if (_retry is not null)
+            _budget.OnFirstAttemptSuccess(now);
+    }
+
+    /// <summary>Whether a failed attempt is made again, and after how long.</summary>
+    public RetryDecision DecideRetry(Exchange exchange, in AttemptResult result, Moment now)
+    {
+        if (Volatile.Read(ref _retry) is not { } retry)
+            return new RetryDecision(RetryVerdict.NotRetryable, default);
+        var request = exchange.Request;
+        var facts = new AttemptFacts
+        {
+            Outcome = result.Outcome,
+            Idempotent = request.IsIdempotent || request.Has(KnownHeader.IdempotencyKey),
+            FirstByteSent = result.Outcome != OutcomeKind.ConnectionFailure,
+            AnswerStarted = exchange.Response.HeadSent,
+            BodyReplayable = exchange.Body.IsComplete && exchange.Body.CanReplay && !exchange.HasUpload,
+        };
+        var question = new RetryQuestion
+        {
+            AttemptsMade = exchange.Attempts,
+            Retryability = Retryabilities.Judge(facts),
+            RetryAfter = result.RetryAfter,
+            Deadline = exchange.PolicyDeadline,
+            TypicalLatency = Admission?.Controller.TypicalLatency ?? default,
+            PreviousDelay = exchange.PreviousDelay,
+        };
+        return retry.Decide(question, _budget, now);
+    }
 
     /// <summary>Long exchanges under way: upgraded connections and event streams.</summary>
     public int Streams => Volatile.Read(ref _streams);

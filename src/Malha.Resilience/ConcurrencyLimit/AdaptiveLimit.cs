@@ -11,6 +11,8 @@ namespace Malha.Resilience;
 /// limit comes back. If they take half as long, it was a queue; the limit is halved again until it is none, and what is left is the base. So the base is
 /// bounded by what less concurrency shows, and cannot creep up under lasting overload. Trials come before a large cut, soon after the start, and then every
 /// 100 latencies, at least 10 s apart; only while the limit is in use.</para>
+/// <para>An answer within CoDel's target is quick enough, whatever it was that took so long: for a service whose answers take less, queues are counted from
+/// there on. Its latency moves by more with every pause of a thread, and to hold calls back that would have been answered in time helps nobody.</para>
 /// <para>A window ends when the queue is known to half of α, from the scatter of its own samples: ten calls of a service whose work is always the same, a
 /// hundred where it is exponential.</para>
 /// <para>Regimes: in flight below half the limit: nothing is concluded about the limit, and calls that began with few others teach the base. More than
@@ -28,6 +30,7 @@ internal sealed class AdaptiveLimit
     private const double CutTrialPart = 0.7;
     private const int TrialLatenciesAtMost = 30;
     private static readonly TimeSpan TrialAtMost = TimeSpan.FromMilliseconds(100);
+    private static readonly double QuickEnough = Defaults.LimitQuickEnough.Ticks;
     private const double DroppedMost = 0.5;
     private const double DroppedSome = 0.1;
     private const double LargeCut = 0.75;
@@ -179,7 +182,7 @@ internal sealed class AdaptiveLimit
     {
         _windowsSinceTrial++;
         var (inFlight, ratio, error, count) = (_window.MeanInFlight, _window.Ratio, _window.RatioError, _window.Count);
-        var (most, dropped) = (_window.MostInFlight, _window.DroppedShare);
+        var (most, dropped, idle) = (_window.MostInFlight, _window.DroppedShare, _window.MeanIdle);
         _window.Restart();
         // A queue makes latencies more alike: what they scatter without one is seen only now and then.
         _scatter = Math.Max(error / ratio * Math.Sqrt(count), _scatter * ScatterKept);
@@ -210,7 +213,7 @@ internal sealed class AdaptiveLimit
             return;
         }
 
-        Step((inFlight, Math.Max(1, ratio), error, count), most, dropped <= DroppedSome, now);
+        Step((inFlight, Math.Max(1, ratio * Math.Min(1, idle / QuickEnough)), error, count), most, dropped <= DroppedSome, now);
     }
 
     private void Step((double InFlight, double Ratio, double Error, int Count) seen, int most, bool whole, Moment now)
@@ -410,6 +413,9 @@ internal sealed class AdaptiveLimit
                 return _idle <= 0 ? 1 : Math.Sqrt(Math.Max(0, scatter)) / _idle;
             }
         }
+
+        /// <summary>In ticks.</summary>
+        public double MeanIdle => Math.Max(1, _idle / Math.Max(1, Count));
 
         public double MeanInFlight => _inFlight / Math.Max(1, Count);
 

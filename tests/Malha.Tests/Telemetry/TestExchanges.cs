@@ -28,7 +28,7 @@ internal sealed class TestExchanges : IDisposable
     {
         var plane = _host.Plane;
         var head = Encoding.Latin1.GetBytes($"GET {target} HTTP/1.1\r\nHost: shop.example\r\n{(requestId is null ? "" : $"X-Request-Id: {requestId}\r\n")}\r\n");
-        var exchange = new Exchange(_seed++);
+        var exchange = new Exchange(_seed++, plane.Clock);
         exchange.Request.Attach(head, 0);
         HeadParser.ParseRequest(head, exchange.Request, new HeadLimits(MaxSize: 32 * 1024, MaxFields: 100));
         var connection = new Http1Connection(new SilentChannel(), new IPEndPoint(IPAddress.Loopback, 50_000), _host.Listeners.First());
