@@ -11,6 +11,9 @@ namespace Malha.Proxy.Admission;
 /// <remarks>A permit belongs to one attempt. None is held during a back-off, and an attempt that was given up goes on counting for as long as an answer takes.</remarks>
 internal sealed class ServiceAdmission : TimerEntry, IThreadPoolWorkItem
 {
+    /// <summary>In the first moments of a program much is compiled and connected for the first time; requests that wait for that are no overload.</summary>
+    private static readonly TimeSpan WarmUp = TimeSpan.FromSeconds(2);
+
     private readonly TimerWheel _wheel;
     private readonly Clock _clock;
 
@@ -30,7 +33,7 @@ internal sealed class ServiceAdmission : TimerEntry, IThreadPoolWorkItem
             return null;
         // A capacity alone: the limit then only bounds what the connections bound anyhow.
         var limit = config.Concurrency ?? new ConcurrencyLimitOptions { Fixed = Malha.Resilience.Defaults.LimitMax };
-        return new AdmissionOptions { Limit = limit, Capacity = config.Capacity };
+        return new AdmissionOptions { Limit = limit, Capacity = config.Capacity, StartingFor = WarmUp };
     }
 
     /// <summary>

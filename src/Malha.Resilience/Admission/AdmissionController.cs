@@ -21,6 +21,7 @@ public sealed class AdmissionController
     private Gcra? _capacity;
     private long _capacityWord;
     private int _waiting;
+    private bool _hasStarted;
 
     public AdmissionController(AdmissionOptions options)
     {
@@ -139,6 +140,8 @@ public sealed class AdmissionController
         AdmissionDecision decision;
         lock (_lock)
         {
+            if (!_hasStarted)
+                Start_NeedsLock(now);
             Pass_NeedsLock(now, ref decided);
             decision = Admit_NeedsLock(shareClass, waiter, deadline, now, ref decided);
         }
@@ -202,6 +205,13 @@ public sealed class AdmissionController
         lock (_lock)
             Pass_NeedsLock(now, ref decided);
         decided.Tell();
+    }
+
+    private void Start_NeedsLock(Moment now)
+    {
+        _hasStarted = true;
+        foreach (var queue in _queues)
+            queue.StartsUntil = now + _options.StartingFor;
     }
 
     private void Pass_NeedsLock(Moment now, ref DecidedWaiters decided)

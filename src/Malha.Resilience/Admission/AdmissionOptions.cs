@@ -34,6 +34,12 @@ public sealed record AdmissionOptions
     /// <summary>A queue that was not empty for so long stands.</summary>
     public TimeSpan StandingAfter { get; init; } = Defaults.AdmissionStandingAfter;
 
+    /// <summary>How long a call waits in the first moments.</summary>
+    public TimeSpan StartingWait { get; init; } = Defaults.AdmissionStartingWait;
+
+    /// <summary>How long the first moments last; 0: there are none, for who is warm when the first call comes.</summary>
+    public TimeSpan StartingFor { get; init; }
+
     /// <summary>All that is wrong with these settings; empty when nothing is.</summary>
     public IReadOnlyList<OptionError> Validate()
     {
@@ -49,6 +55,8 @@ public sealed record AdmissionOptions
         checks.Require(Queue >= 0, nameof(Queue), "must not be negative");
         checks.Require(Wait >= TimeSpan.Zero, nameof(Wait), "must not be negative");
         checks.Require(StandingWait >= TimeSpan.Zero && StandingWait <= Wait, nameof(StandingWait), "must not be longer than the wait");
+        checks.Require(StartingWait >= Wait, nameof(StartingWait), "must not be shorter than the wait");
+        checks.Require(StartingFor >= TimeSpan.Zero, nameof(StartingFor), "must not be negative");
         checks.Positive(StandingAfter, nameof(StandingAfter));
         return [.. checks.Errors, .. Limit.Validate().Select(Inside(nameof(Limit))), .. Capacity?.Validate().Select(Inside(nameof(Capacity))) ?? []];
 

@@ -18,6 +18,9 @@ internal sealed class WaitQueue
     private int _servedBefore;
     private Moment _lastExpiry = new(long.MinValue / 2);
 
+    /// <summary>Until then nothing is concluded from waiting: a program that has just started, and a service that has, are slow for a moment in ways that pass.</summary>
+    public Moment StartsUntil { get; set; } = new(long.MinValue / 2);
+
     public int Count { get; private set; }
 
     public AdmissionWaiter? Oldest => _oldest;
@@ -39,7 +42,7 @@ internal sealed class WaitQueue
     }
 
     public bool Stands(AdmissionOptions options, Moment now) =>
-        (now - _lastExpiry < options.StandingAfter || (Count > 0 && now - _drained >= options.StandingAfter)) && !Moves(options, now);
+        now >= StartsUntil && (now - _lastExpiry < options.StandingAfter || (Count > 0 && now - _drained >= options.StandingAfter)) && !Moves(options, now);
 
     /// <summary>One of them got what it waited for.</summary>
     public void Served(AdmissionOptions options, Moment now)
@@ -48,7 +51,8 @@ internal sealed class WaitQueue
         _served++;
     }
 
-    public TimeSpan Wait(AdmissionOptions options, Moment now) => Stands(options, now) ? options.StandingWait : options.Wait;
+    public TimeSpan Wait(AdmissionOptions options, Moment now) =>
+        now < StartsUntil ? options.StartingWait : Stands(options, now) ? options.StandingWait : options.Wait;
 
     public AdmissionWaiter Next(AdmissionOptions options, Moment now) => Stands(options, now) ? _newest! : _oldest!;
 
@@ -71,7 +75,8 @@ internal sealed class WaitQueue
     private bool Moves(AdmissionOptions options, Moment now)
     {
         Turn(options, now);
-        return Count * options.StandingAfter <= Math.Max(_served, _servedBefore) * options.StandingWait;
+        // The next one to come is counted in.
+        return (Count + 1) * options.StandingAfter <= Math.Max(_served, _servedBefore) * options.StandingWait;
     }
 
     private void Turn(AdmissionOptions options, Moment now)
