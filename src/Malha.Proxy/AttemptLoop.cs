@@ -71,10 +71,12 @@ internal sealed class AttemptLoop(DataPlane plane)
     private (bool Again, TimeSpan Delay) ShouldRepeat(Exchange exchange, in AttemptResult result, Moment now)
     {
         var state = exchange.Service!.State;
+        var retry = exchange.Model.RetryOf(exchange.Route!);
         if (result.Outcome == OutcomeKind.Success)
         {
-            if (exchange.Attempts == 1)
-                state.OnFirstSuccess(now);
+            // First attempts that succeed are what retries are paid from.
+            if (retry is not null && exchange.Attempts == 1)
+                state.Budget.OnFirstAttemptSuccess(now);
             return default;
         }
         if (exchange.Cancelled != CancelReason.None)
@@ -85,7 +87,9 @@ internal sealed class AttemptLoop(DataPlane plane)
         if (result.Refusal.Kind == RefusalKind.ConnectFailed && untried)
             return (true, TimeSpan.Zero);
 
-        var decision = state.DecideRetry(exchange, result, now);
+        if (retry is null)
+            return default;
+        var decision = state.DecideRetry(retry, exchange, result, now);
         exchange.PreviousDelay = decision.Delay;
         return (decision.ShouldRetry, decision.Delay);
     }

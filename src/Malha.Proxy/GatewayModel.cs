@@ -1,6 +1,5 @@
 using Malha.Configuration;
 using Malha.Proxy.Routing;
-using Malha.Proxy.Telemetry;
 using Malha.Proxy.Telemetry.Logging;
 using Malha.Proxy.Telemetry.Metrics;
 using Malha.Proxy.Upstream;
@@ -13,16 +12,18 @@ internal sealed class GatewayModel
 {
     private readonly ServiceModel?[] _serviceOfRoute;
     private readonly RouteBaseline?[] _baselineOfRoute;
+    private readonly RetryPolicy?[] _retryOfRoute;
 
-    private GatewayModel(MalhaConfig config, long version, Dictionary<string, ServiceModel> services, GatewayTelemetry telemetry)
+    private GatewayModel(MalhaConfig config, long version, Dictionary<string, ServiceModel> services, GatewayRuntime runtime)
     {
         Config = config;
         Version = version;
         Services = services;
         Routes = RouteTable.Build(config.Routes);
-        RouteMetrics = telemetry.Requests.Bind(Routes.Routes);
-        AccessLog = AccessLogModel.Of(config.AccessLog, telemetry.Output is { IsTerminal: true });
+        RouteMetrics = runtime.Telemetry.Requests.Bind(Routes.Routes);
+        AccessLog = AccessLogModel.Of(config.AccessLog, runtime.Telemetry.Output is { IsTerminal: true });
         _baselineOfRoute = [.. Routes.Routes.ToArray().Select(route => route.ServiceName is null ? null : services[route.ServiceName].State.BaselineOf(route.Name))];
+        _retryOfRoute = [.. config.Routes.Select(route => RetryOf(route, config, runtime.Chance))];
         _serviceOfRoute = [.. config.Routes.Select(route => route.Service is null ? null : services[route.Service])];
     }
 
@@ -52,7 +53,7 @@ internal sealed class GatewayModel
             var kept = before is not null && Equals(before.Config.Tls, service.Tls) ? before.Endpoints : [];
             services.Add(name, new ServiceModel(service, [.. service.Endpoints.Select(endpoint => KeptOrNew(endpoint, kept, service, runtime.Wheel))], before?.State ?? new ServiceState(service, runtime)));
         }
-        return new GatewayModel(config, (previous?.Version ?? 0) + 1, services, runtime.Telemetry);
+        return new GatewayModel(config, (previous?.Version ?? 0) + 1, services, runtime);
     }
 
     /// <summary>The settings reach the state that lives on. Once it is certain that this configuration comes into force.</summary>
@@ -73,6 +74,9 @@ internal sealed class GatewayModel
     /// <summary>What an answer on a route to a service usually takes: a quick route must not make a slow one look like queueing.</summary>
     public RouteBaseline BaselineOf(RouteModel route) => _baselineOfRoute[route.Index]!;
 
+    /// <summary>When a failed attempt is made again on a route: its own policy, or its service's; null: never.</summary>
+    public RetryPolicy? RetryOf(RouteModel route) => _retryOfRoute[route.Index];
+
     public ServiceModel? ServiceOf(RouteModel route) => _serviceOfRoute[route.Index];
 
     /// <summary>Closes what this configuration had and the next one has not; exchanges under way end as they are.</summary>
@@ -84,6 +88,15 @@ internal sealed class GatewayModel
             if (!kept.Contains(endpoint))
                 endpoint.Retire();
         }
+    }
+
+    // It has no state but its chance: a new one with each configuration loses nothing.
+    private static RetryPolicy? RetryOf(RouteConfig route, MalhaConfig config, Chance chance)
+    {
+        if (route.Service is null)
+            return null;
+        var options = route.Retry is { } own ? own.Value : config.Services[route.Service].Retry;
+        return options is null ? null : new RetryPolicy(options, chance.Fork());
     }
 
     private static EndpointState KeptOrNew(EndpointConfig endpoint, EndpointState[] kept, ServiceConfig service, Timing.TimerWheel wheel) =>

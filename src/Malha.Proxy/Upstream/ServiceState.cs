@@ -13,7 +13,6 @@ internal sealed class ServiceState
     private readonly RetryBudget _budget;
     private readonly GatewayRuntime _runtime;
     private ServiceAdmission? _admission;
-    private RetryPolicy? _retry;
     private int _streams;
 
     public ServiceState(ServiceConfig config, GatewayRuntime runtime)
@@ -38,27 +37,14 @@ internal sealed class ServiceState
             Volatile.Write(ref _admission, admission is null ? null : new ServiceAdmission(admission, _runtime));
 
         _budget.Update(config.RetryBudget, now);
-        if (config.Retry is not null && _retry is not null)
-            _retry.Update(config.Retry);
-        else
-            Volatile.Write(ref _retry, config.Retry is null ? null : new RetryPolicy(config.Retry, _runtime.Chance.Fork()));
     }
 
     /// <summary>What answers on a route usually take.</summary>
     public RouteBaseline BaselineOf(string route) => _baselines.GetOrAdd(route, static _ => new RouteBaseline());
 
-    /// <summary>First attempts that succeed are what retries are paid from.</summary>
-    public void OnFirstSuccess(Moment now)
-    {
-        if (_retry is not null)
-            _budget.OnFirstAttemptSuccess(now);
-    }
-
     /// <summary>Whether a failed attempt is made again, and after how long.</summary>
-    public RetryDecision DecideRetry(Exchange exchange, in AttemptResult result, Moment now)
+    public RetryDecision DecideRetry(RetryPolicy retry, Exchange exchange, in AttemptResult result, Moment now)
     {
-        if (Volatile.Read(ref _retry) is not { } retry)
-            return new RetryDecision(RetryVerdict.NotRetryable, default);
         var request = exchange.Request;
         var facts = new AttemptFacts
         {

@@ -195,7 +195,7 @@ public sealed class LimitTests
                     return;
             }
         });
-        await using var gateway = TestGateway.Before(origin, service: "maxConnections: 4, maxPending: 64, connectTimeout: 20s");
+        await using var gateway = TestGateway.Before(origin, service: "concurrency: off, maxConnections: 4, maxPending: 64, connectTimeout: 20s");
         await Task.WhenAll(Enumerable.Range(0, 32).Select(worker => Task.Run(async () =>
         {
             await using var client = await gateway.ConnectAsync();
