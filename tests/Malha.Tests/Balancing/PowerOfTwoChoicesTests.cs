@@ -247,7 +247,8 @@ public sealed class PowerOfTwoChoicesTests(ITestOutputHelper output)
         }
 
         Allocated(100);
-        Assert.Equal(0, Allocated(10_000));
+        // Now and then the runtime itself allocates on this thread, for code that it replaces.
+        Assert.Equal(0, Enumerable.Range(0, 3).Min(_ => Allocated(10_000)));
         foreach (var balancer in balancers)
             output.WriteLine(string.Create(null, $"{balancer.GetType().Name} of {count}: {Enumerable.Range(0, 50).Min(_ => Nanoseconds(balancer)):F0} ns"));
 
