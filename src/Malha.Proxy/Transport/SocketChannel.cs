@@ -11,7 +11,9 @@ internal sealed class SocketChannel : ByteChannel
     private readonly SocketOperation _receive;
     private readonly SocketOperation _send;
     private volatile bool _isReceiveShut;
+    private volatile bool _closesWhenReceived;
     private int _closed;
+    private int _released;
 
     public SocketChannel(Socket socket)
     {
@@ -33,6 +35,7 @@ internal sealed class SocketChannel : ByteChannel
         }
         catch (Exception exception) when (exception is ObjectDisposedException or SocketException)
         {
+            _receive.Ended();
             return new ValueTask<int>(Broken);
         }
     }
@@ -97,13 +100,39 @@ internal sealed class SocketChannel : ByteChannel
             return;
         // A socket that is closed with a receive under way, or while another thread is within a call on it, sends a reset, unless it was shut
         // down before: the peer could lose our last bytes.
-        if (_receive.IsPending || _isReceiveShut)
+        if (_receive.IsPending)
+        {
+            CloseWhenReceived();
+            return;
+        }
+        if (_isReceiveShut)
             Shutdown(SocketShutdown.Send);
         Release();
     }
 
+    // Closing a socket makes the runtime cancel a receive under way on the thread pool, and waking a thread of that costs more than everything else about a
+    // connection. A socket that is shut down ends its receive by itself, where receives end.
+    private void CloseWhenReceived()
+    {
+        _closesWhenReceived = true;
+        Shutdown(SocketShutdown.Both);
+        // Either this sees that the receive has ended, or the receive's end sees that the socket is to be closed.
+        Interlocked.MemoryBarrier();
+        if (!_receive.IsPending)
+            Release();
+    }
+
+    private void OnReceiveEnded()
+    {
+        Interlocked.MemoryBarrier();
+        if (_closesWhenReceived)
+            Release();
+    }
+
     private void Release()
     {
+        if (Interlocked.Exchange(ref _released, 1) != 0)
+            return;
         _socket.Dispose();
         _receive.Dispose();
         _send.Dispose();
@@ -112,13 +141,14 @@ internal sealed class SocketChannel : ByteChannel
     /// <summary>One direction's reusable operation.</summary>
     private sealed class SocketOperation : SocketAsyncEventArgs, IValueTaskSource<int>, IValueTaskSource<bool>
     {
-        private readonly SocketChannel? _observed;
+        private readonly SocketChannel? _channel;
         private ManualResetValueTaskSourceCore<int> _core;
         private int _expected;
         private volatile bool _isPending;
 
-        public SocketOperation(SocketChannel? observed)
-            : base(true) => _observed = observed;
+        /// <param name="channel">Told when the operation ends; null: nobody is.</param>
+        public SocketOperation(SocketChannel? channel)
+            : base(true) => _channel = channel;
 
         public bool IsPending => _isPending;
 
@@ -129,8 +159,16 @@ internal sealed class SocketChannel : ByteChannel
 
         public int EndAtOnce()
         {
+            var outcome = Outcome();
+            Ended();
+            return outcome;
+        }
+
+        /// <summary>Nothing is under way any more: the last to be said, since the channel may close at this.</summary>
+        public void Ended()
+        {
             _isPending = false;
-            return Outcome();
+            _channel?.OnReceiveEnded();
         }
 
         public ValueTask<int> Pending() => new(this, _core.Version);
@@ -163,8 +201,8 @@ internal sealed class SocketChannel : ByteChannel
         protected override void OnCompleted(SocketAsyncEventArgs e)
         {
             var outcome = Outcome();
-            _isPending = false;
-            _observed?.Received?.Invoke(outcome);
+            Ended();
+            _channel?.Received?.Invoke(outcome);
             _core.SetResult(outcome);
         }
     }
