@@ -113,7 +113,7 @@ public static class Defaults
     public static readonly TimeSpan AdmissionStandingAfter = TimeSpan.FromMilliseconds(100);
 
     /// <summary>What a person takes for an interruption, not for a failure.</summary>
-    public static readonly TimeSpan AdmissionStartingWait = TimeSpan.FromSeconds(1);
+    public static readonly TimeSpan AdmissionPatientWait = TimeSpan.FromSeconds(1);
 
     /// <summary>A tenth of a second of 10,000 calls/s.</summary>
     public const int AdmissionQueue = 1_000;

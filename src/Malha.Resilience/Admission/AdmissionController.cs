@@ -276,7 +276,7 @@ public sealed class AdmissionController
 
             if (!TakeCapacity_NeedsLock(now))
                 return;
-            _queues[shareClass].Served(_options, now);
+            _queues[shareClass].Served(now);
             Decide_NeedsLock(waiter, Grant_NeedsLock(shareClass, waiter.Since, now), ref decided);
         }
     }

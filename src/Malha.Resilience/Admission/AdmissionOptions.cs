@@ -34,8 +34,8 @@ public sealed record AdmissionOptions
     /// <summary>A queue that was not empty for so long stands.</summary>
     public TimeSpan StandingAfter { get; init; } = Defaults.AdmissionStandingAfter;
 
-    /// <summary>How long a call waits in the first moments.</summary>
-    public TimeSpan StartingWait { get; init; } = Defaults.AdmissionStartingWait;
+    /// <summary>How long a call waits in the first moments, and in a queue that moves.</summary>
+    public TimeSpan PatientWait { get; init; } = Defaults.AdmissionPatientWait;
 
     /// <summary>How long the first moments last; 0: there are none, for who is warm when the first call comes.</summary>
     public TimeSpan StartingFor { get; init; }
@@ -55,7 +55,7 @@ public sealed record AdmissionOptions
         checks.Require(Queue >= 0, nameof(Queue), "must not be negative");
         checks.Require(Wait >= TimeSpan.Zero, nameof(Wait), "must not be negative");
         checks.Require(StandingWait >= TimeSpan.Zero && StandingWait <= Wait, nameof(StandingWait), "must not be longer than the wait");
-        checks.Require(StartingWait >= Wait, nameof(StartingWait), "must not be shorter than the wait");
+        checks.Require(PatientWait >= Wait, nameof(PatientWait), "must not be shorter than the wait");
         checks.Require(StartingFor >= TimeSpan.Zero, nameof(StartingFor), "must not be negative");
         checks.Positive(StandingAfter, nameof(StandingAfter));
         return [.. checks.Errors, .. Limit.Validate().Select(Inside(nameof(Limit))), .. Capacity?.Validate().Select(Inside(nameof(Capacity))) ?? []];

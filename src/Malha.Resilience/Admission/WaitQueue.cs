@@ -4,18 +4,28 @@ namespace Malha.Resilience;
 /// The waiting calls of one class, after "Fail at Scale" (Facebook, ACM Queue 2015): CoDel's idea for requests. While the queue empties now and then, a call
 /// waits up to 100 ms and the oldest is next; once it has not been empty for 100 ms it stands: calls wait 5 ms and the newest is next, since the oldest are
 /// those whose callers have nearly given up. A queue that only expiry empties still stands: it ends after 100 ms without one.
-/// <para>A queue that moves does not stand, however long it has not been empty: by Little's law, one that is short enough to be served within the 5 ms at
-/// the pace of the last 100 ms. Callers who always have as many calls under way as they are answered (a closed loop) never let it become empty, and none of
-/// them waits for long. Not synchronized.</para>
+/// <para>A queue that moves does not stand, however long it has not been empty: one that by Little's law is served within the 5 ms; or within the 100 ms, and no
+/// more calls came in the last 100 ms than were served. Callers who have a fixed number of calls under way (a closed loop) never let it become empty, and to
+/// refuse them makes them ask again at once. While it moves a call waits for up to 1 s: if it is not served by then, it was the machine that paused. The pace
+/// is the best lately, half as good after 1 s, for the same reason. Not synchronized.</para>
 /// </summary>
 internal sealed class WaitQueue
 {
+    private const double Steady = 1.1;
+
+    /// <summary>A half after ten periods.</summary>
+    private const double PaceKept = 0.933;
+    private static readonly TimeSpan Period = TimeSpan.FromMilliseconds(100);
+
     private AdmissionWaiter? _oldest;
     private AdmissionWaiter? _newest;
     private Moment _drained;
     private Moment _period;
+    private int _arrived;
+    private int _arrivedBefore;
     private int _served;
     private int _servedBefore;
+    private double _pace;
     private Moment _lastExpiry = new(long.MinValue / 2);
 
     /// <summary>Until then nothing is concluded from waiting: a program that has just started, and a service that has, are slow for a moment in ways that pass.</summary>
@@ -29,6 +39,8 @@ internal sealed class WaitQueue
     {
         if (Count == 0)
             _drained = now;
+        Turn(now);
+        _arrived++;
         waiter.Linked = true;
         waiter.Since = now;
         waiter.Newer = null;
@@ -45,14 +57,14 @@ internal sealed class WaitQueue
         now >= StartsUntil && (now - _lastExpiry < options.StandingAfter || (Count > 0 && now - _drained >= options.StandingAfter)) && !Moves(options, now);
 
     /// <summary>One of them got what it waited for.</summary>
-    public void Served(AdmissionOptions options, Moment now)
+    public void Served(Moment now)
     {
-        Turn(options, now);
+        Turn(now);
         _served++;
     }
 
     public TimeSpan Wait(AdmissionOptions options, Moment now) =>
-        now < StartsUntil ? options.StartingWait : Stands(options, now) ? options.StandingWait : options.Wait;
+        now < StartsUntil || Moves(options, now) ? options.PatientWait : Stands(options, now) ? options.StandingWait : options.Wait;
 
     public AdmissionWaiter Next(AdmissionOptions options, Moment now) => Stands(options, now) ? _newest! : _oldest!;
 
@@ -74,18 +86,21 @@ internal sealed class WaitQueue
 
     private bool Moves(AdmissionOptions options, Moment now)
     {
-        Turn(options, now);
+        Turn(now);
         // The next one to come is counted in.
-        return (Count + 1) * options.StandingAfter <= Math.Max(_served, _servedBefore) * options.StandingWait;
+        var needed = (Count + 1) * Period;
+        var pace = Math.Max(_pace, _served);
+        return needed <= pace * options.StandingWait || (needed <= pace * options.Wait && _arrivedBefore <= _servedBefore * Steady + 1);
     }
 
-    private void Turn(AdmissionOptions options, Moment now)
+    private void Turn(Moment now)
     {
-        var passed = now - _period;
-        if (passed < options.StandingAfter)
+        var periods = (now - _period) / Period;
+        if (periods < 1)
             return;
-        _servedBefore = passed < 2 * options.StandingAfter ? _served : 0;
-        (_served, _period) = (0, now);
+        _pace = Math.Max(_served, _pace) * Math.Pow(PaceKept, Math.Floor(periods) - (_served > _pace ? 1 : 0));
+        (_arrivedBefore, _servedBefore) = periods < 2 ? (_arrived, _served) : (0, 0);
+        (_arrived, _served, _period) = (0, 0, now);
     }
 
     public void Expired(Moment now) => _lastExpiry = now;

@@ -4,6 +4,7 @@ using Malha.IntegrationTests.Traffic.Support;
 namespace Malha.IntegrationTests.Traffic;
 
 /// <summary>The built program before real servers: bodies of many sizes come back whole and to whom they belong, and many requests none of which fails.</summary>
+[Collection(nameof(ResourceTests))]
 public sealed class RealServerTests
 {
     private static readonly bool All = Environment.GetEnvironmentVariable("MALHA_TEST_ALL") == "1";

@@ -39,11 +39,11 @@ internal sealed class TestGateway : IAsyncDisposable
         """;
 
     /// <summary>The built program with the same file, and without a line for each request, which a flood would make too many to keep.</summary>
-    public static async Task<MalhaProcess> RunAsync(string endpoint)
+    public static async Task<MalhaProcess> RunAsync(string endpoint, string service = "")
     {
         var folder = Directory.CreateTempSubdirectory("malha-run-");
         var path = Path.Combine(folder.FullName, "malha.yaml");
-        await System.IO.File.WriteAllTextAsync(path, File(endpoint) + Quiet);
+        await System.IO.File.WriteAllTextAsync(path, File(endpoint, service) + Quiet);
         var malha = await MalhaProcess.StartAsync(["run", path], 1);
         folder.Delete(recursive: true);
         return malha;
