@@ -25,17 +25,17 @@ class Peer:
     env: dict[str, str] = field(default_factory=dict)
 
 
-def _first_line(command: list[str]) -> str:
+def first_line(command: list[str]) -> str:
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     lines = (done.stdout + done.stderr).strip().splitlines()
     return lines[0].strip() if lines else "unknown"
 
 
-def _on_path(program: str) -> str | None:
+def on_path(program: str) -> str | None:
     return None if shutil.which(program) else f"{program} is not installed (apt-get install {program})"
 
 
-def _publish(project: Path, output: Path, sources: list[Path]) -> str | None:
+def publish(project: Path, output: Path, sources: list[Path]) -> str | None:
     """A ReadyToRun build, made anew only when a source is newer than it."""
     if not shutil.which("dotnet"):
         return "the .NET SDK is not on PATH"
@@ -53,7 +53,7 @@ def _publish(project: Path, output: Path, sources: list[Path]) -> str | None:
     return None
 
 
-def _shared_build_files() -> list[Path]:
+def shared_build_files() -> list[Path]:
     return [ROOT / name for name in ("Directory.Build.props", "Directory.Packages.props", "global.json")]
 
 
@@ -80,8 +80,8 @@ def _yarp(name: str, *arguments: str, env: dict[str, str] | None = None) -> Peer
     return Peer(
         name,
         command=lambda _, upstream, port: [str(PUBLISH / "yarp" / "yarp"), f"http://127.0.0.1:{upstream}", str(port), *arguments],
-        version=lambda: "Yarp.ReverseProxy " + _package_version("Yarp.ReverseProxy") + ", .NET " + _runtime_version(),
-        prepare=lambda: _publish(project, PUBLISH / "yarp", [project, *_shared_build_files()]),
+        version=lambda: "Yarp.ReverseProxy " + _package_version("Yarp.ReverseProxy") + ", .NET " + runtime_version(),
+        prepare=lambda: publish(project, PUBLISH / "yarp", [project, *shared_build_files()]),
         env=env or {})
 
 
@@ -90,15 +90,15 @@ def _package_version(package: str) -> str:
     return text.partition(f'Include="{package}" Version="')[2].partition('"')[0]
 
 
-def _runtime_version() -> str:
-    runtimes = _first_line(["sh", "-c", "dotnet --list-runtimes | grep AspNetCore | tail -1"]).split()
+def runtime_version() -> str:
+    runtimes = first_line(["sh", "-c", "dotnet --list-runtimes | grep AspNetCore | tail -1"]).split()
     return runtimes[1] if len(runtimes) > 1 else "unknown"
 
 
 def _malha(command: str | None, arguments: str) -> Peer:
     if command is None:
         program = f"{shlex.quote(str(PUBLISH / 'malha' / 'malha'))} run {{configuration}} {arguments}"
-        prepare = lambda: _publish(ROOT / "src" / "Malha.Cli", PUBLISH / "malha", [ROOT / "src", *_shared_build_files()])
+        prepare = lambda: publish(ROOT / "src" / "Malha.Cli", PUBLISH / "malha", [ROOT / "src", *shared_build_files()])
     else:
         program = command
         prepare = lambda: None
@@ -111,7 +111,7 @@ def _malha(command: str | None, arguments: str) -> Peer:
     return Peer(
         "malha",
         command=line,
-        version=lambda: f"{_first_line(revision)}, .NET {_runtime_version()}",
+        version=lambda: f"{first_line(revision)}, .NET {runtime_version()}",
         prepare=prepare)
 
 
@@ -119,12 +119,12 @@ def all_peers(directory: Path, malha_command: str | None, malha_arguments: str) 
     """In the order of the tables. yarp-inline is measured only when asked for: it is how YARP could be set up, not how it is."""
     caddy_home = {"GOMAXPROCS": "1", "HOME": str(directory), "XDG_DATA_HOME": str(directory), "XDG_CONFIG_HOME": str(directory)}
     return [
-        Peer("nginx", _nginx, lambda: _first_line(["nginx", "-v"]), lambda: _on_path("nginx")),
-        Peer("haproxy", _haproxy, lambda: _first_line(["haproxy", "-v"]), lambda: _on_path("haproxy")),
-        Peer("caddy", _caddy, lambda: "Caddy " + _first_line(["caddy", "version"]), lambda: _on_path("caddy"), caddy_home),
+        Peer("nginx", _nginx, lambda: first_line(["nginx", "-v"]), lambda: on_path("nginx")),
+        Peer("haproxy", _haproxy, lambda: first_line(["haproxy", "-v"]), lambda: on_path("haproxy")),
+        Peer("caddy", _caddy, lambda: "Caddy " + first_line(["caddy", "version"]), lambda: on_path("caddy"), caddy_home),
         _yarp("yarp"),
         _yarp("yarp-inline", "inline", env={"DOTNET_SYSTEM_NET_SOCKETS_INLINE_COMPLETIONS": "1"}),
-        Peer("envoy", _envoy, lambda: "Envoy " + _first_line([str(ENVOY), "--version"]).partition("version: ")[2],
+        Peer("envoy", _envoy, lambda: "Envoy " + first_line([str(ENVOY), "--version"]).partition("version: ")[2],
              lambda: None if ENVOY.exists() else "its program is not at ../shared/peers/envoy"),
         _malha(malha_command, malha_arguments),
     ]

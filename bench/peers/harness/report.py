@@ -51,7 +51,7 @@ def _number(value: float | None, digits: int = 1) -> str:
     return "–" if value is None else f"{value:,.{digits}f}"
 
 
-def _table(head: list[str], rows: list[list[str]]) -> list[str]:
+def table(head: list[str], rows: list[list[str]]) -> list[str]:
     widths = [max(len(row[i]) for row in [head, *rows]) for i in range(len(head))]
     line = lambda row: "| " + " | ".join(c.ljust(w) if i == 0 else c.rjust(w) for i, (c, w) in enumerate(zip(row, widths))) + " |"
     rule = "|" + "|".join("-" * (w + 2) if i == 0 else "-" * (w + 1) + ":" for i, w in enumerate(widths)) + "|"
@@ -86,7 +86,7 @@ def _case_table(results: Results, case: Case, names: list[str]) -> list[str]:
             rate + "p50 ms", "p99 ms", "CPU µs", "loaded MB"]
     missed = sorted({n for (n, c), opened in results.open.items() if c == case.name and any(o.reached < 0.97 * o.rate for o in opened)})
     note = [f"The open-loop rate was not reached by: {', '.join(missed)}.", ""] if missed else []
-    return [f"### {case.title}", "", *_table(head, rows), "", *note]
+    return [f"### {case.title}", "", *table(head, rows), "", *note]
 
 
 def _start_table(results: Results, names: list[str]) -> list[str]:
@@ -99,10 +99,10 @@ def _start_table(results: Results, names: list[str]) -> list[str]:
         rows.append([
             name, _number(_median(start.first_answer_ms), 0), _number(start.steady_seconds) if start.steady_seconds else "not reached",
             _number(_median(first_second)) if first_second else "–", _number(start.idle_bytes / 1e6, 0)])
-    return ["### Start", "", *_table(["", "first answer ms", "steady after s of load", "CPU µs/request in the first second", "idle MB"], rows), ""]
+    return ["### Start", "", *table(["", "first answer ms", "steady after s of load", "CPU µs/request in the first second", "idle MB"], rows), ""]
 
 
-def _machine() -> str:
+def machine() -> str:
     cpuinfo = Path("/proc/cpuinfo").read_text()
     model = cpuinfo.partition("model name")[2].partition("\n")[0].strip("\t :") or platform.machine()
     return f"{os.cpu_count()} × {model}, Linux {platform.release()}"
@@ -112,7 +112,7 @@ def render(results: Results, cases: list[Case], names: list[str]) -> str:
     foreign = [c.foreign_share for measured in results.closed.values() for c in measured]
     lines = [
         "## Side by side with other proxies", "",
-        f"`bench/peers/run {results.options}`".replace(" `", "`") + f" on {time.strftime('%Y-%m-%d')}: {_machine()}. The proxy on one core, origin (nginx, one worker) and load on another; "
+        f"`bench/peers/run {results.options}`".replace(" `", "`") + f" on {time.strftime('%Y-%m-%d')}: {machine()}. The proxy on one core, origin (nginx, one worker) and load on another; "
         "64 connections. CPU is user + system time of all the proxy's processes per request, at saturation (wrk, closed loop); "
         "the open-loop columns are at a fixed rate (oha), latency from the intended send time. Medians of the rounds. Compare ratios: µs do not carry over to other machines.", ""]
     if foreign:
@@ -129,10 +129,10 @@ def render(results: Results, cases: list[Case], names: list[str]) -> str:
     return "\n".join(lines)
 
 
-def write(path: Path, section: str) -> None:
-    text = path.read_text() if path.exists() else f"# Measured\n\n{BEGIN}\n{END}\n"
-    if BEGIN not in text:
-        text = text.rstrip("\n") + f"\n\n{BEGIN}\n{END}\n"
-    before, _, rest = text.partition(BEGIN)
-    after = rest.partition(END)[2]
-    path.write_text(f"{before}{BEGIN}\n\n{section}\n{END}{after}")
+def write(path: Path, section: str, begin: str = BEGIN, end: str = END) -> None:
+    text = path.read_text() if path.exists() else f"# Measured\n\n{begin}\n{end}\n"
+    if begin not in text:
+        text = text.rstrip("\n") + f"\n\n{begin}\n{end}\n"
+    before, _, rest = text.partition(begin)
+    after = rest.partition(end)[2]
+    path.write_text(f"{before}{begin}\n\n{section}\n{end}{after}")
