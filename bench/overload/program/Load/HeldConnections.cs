@@ -34,7 +34,7 @@ internal sealed class HeldConnections : IDisposable
         using var patience = new CancellationTokenSource(Patience);
         var uri = new Uri(plan.Url);
         var upgrade = plan.WebSocket
-            ? "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIGJlbmNoIGtlZXBzIGl0\r\n"
+            ? "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIGJlbmNoIGtlZXBzIQ==\r\n"
             : "Accept: text/event-stream\r\n";
         var socket = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
         await socket.ConnectAsync(IPAddress.Parse(uri.Host), uri.Port, patience.Token);
