@@ -19,9 +19,11 @@ class Cell:
     foreign_share: float
     for_nobody: float
     disturbed_ms: float
+    ended: str = ""
+    """The last words of a proxy that did not survive the scenario."""
 
     def text(self) -> str:
-        return ", ".join(figure.text() for figure in self.figures)
+        return ", ".join(figure.text() for figure in self.figures) if not self.ended else f"ended: {self.ended}"
 
 
 @dataclass
@@ -46,8 +48,8 @@ def save_rows(path: Path, rows: dict[str, Row]) -> None:
 
 def best(rows: dict[str, Row], scenario: str, index: int) -> tuple[str, Figure] | None:
     """The best figure that another program than Malha reached, and whose it is; "never" is the worst."""
-    found = [(name, row.cells[scenario].figures[index]) for name, row in rows.items()
-             if not name.startswith("malha") and scenario in row.cells and row.cells[scenario].figures[index].value is not None]
+    found = [(name, cell.figures[index]) for name, row in rows.items()
+             if not name.startswith("malha") and (cell := row.cells.get(scenario)) and not cell.ended and cell.figures[index].value is not None]
     if not found:
         return None
     order = (lambda pair: pair[1].value) if found[0][1].lower_is_better else (lambda pair: -pair[1].value)
