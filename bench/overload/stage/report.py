@@ -1,5 +1,6 @@
 """The tables of both parts, and the record that lets a later run replace some rows and keep the others."""
 import json
+import resource
 import time
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -7,6 +8,7 @@ from pathlib import Path
 from harness.report import machine, table, write
 
 from .cases import Check
+from .program import Played
 from .scenarios import SCENARIOS, Figure
 
 BEGIN, END = "<!-- overload: begin (written by bench/overload/run) -->", "<!-- overload: end -->"
@@ -89,21 +91,25 @@ def scenarios_section(rows: dict[str, Row], order: list[str], absent: dict[str, 
         "`never`: not in the 12 s (after a stall 19 s) that the run goes on. Retries are blind: 3, at once, each with a second of its own. "
         "nginx-told has `max_conns=10`, haproxy-told `maxconn 10`, a queue of 500 ms and priority by header, envoy-adaptive its gradient controller; malha has "
         "`concurrency: adaptive` and nothing else, malha-classes names the critical client and the classes. Each program starts anew for each scenario. "
-        "The proxy on one core, service and clients on another. The last two columns name each scenario in turn.", ""]
+        f"The proxy on one core, service and clients on another; a process may open {resource.getrlimit(resource.RLIMIT_NOFILE)[0]:,} files, and `ended` is one that did "
+        "not survive that limit or another (YARP keeps the files of calls that were given up until their answers come, and .NET reports their end as "
+        "out of memory). The last two columns name each scenario in turn.", ""]
     lines += [f"- {name}: {rows[name].version} ({rows[name].measured})" for name in names]
     lines += [f"- {name}: left out, {reason}" for name, reason in absent.items() if name not in names]
     lines += ["", *_scenario_table(rows, names), *_comparison(rows, names)]
     return "\n".join(lines)
 
 
-def cases_section(version: str, checked: list[tuple[str, str, Check, float]]) -> str:
+def case_rows(title: str, checks: list[Check], played: Played) -> list[list[str]]:
+    return [[title if number == 0 else "", check.what, check.text(check.value), check.bound_text(), "pass" if check.passed else "**fail**",
+             f"{played.foreign_share:.0%}", f"{played.disturbed_ms():.1f} ms"] for number, check in enumerate(checks)]
+
+
+def cases_section(version: str, rows: list[list[str]]) -> str:
     lines = ["### What Malha must hold", "", f"`bench/overload/run --cases` on {time.strftime('%Y-%m-%d')}, {version}. 5 × the capacity for 15 s where nothing else is said, "
              "nothing told but where the service is, figures after a settling time of 200 calls or 2 s, whichever is longer.", ""]
-    rows, last = [], None
-    for name, title, check, foreign in checked:
-        rows.append([title if name != last else "", check.what, check.text(check.value), check.bound_text(), "pass" if check.passed else "**fail**", f"{foreign:.0%}"])
-        last = name
-    return "\n".join([*lines, *table(["case", "figure", "measured", "bound", "", "others on the machine"], rows), ""])
+    head = ["case", "figure", "measured", "bound", "", "others on the machine", "our clocks late (p99)"]
+    return "\n".join([*lines, *table(head, rows), ""])
 
 
 CASES_BEGIN, CASES_END = "<!-- overload cases: begin (written by bench/overload/run --cases) -->", "<!-- overload cases: end -->"
