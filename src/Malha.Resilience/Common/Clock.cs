@@ -25,12 +25,12 @@ public sealed class Clock
     /// <summary>Where the time comes from, for those that must arm a timer.</summary>
     public TimeProvider Source => _time;
 
-    public Moment Now
+    public Moment Now => At(_time.GetTimestamp());
+
+    /// <summary>The moment of a timestamp that the same <see cref="TimeProvider"/> gave, for whoever has read it already.</summary>
+    public Moment At(long timestamp)
     {
-        get
-        {
-            var stamps = _time.GetTimestamp() - _origin;
-            return new Moment(_divisor > 0 ? stamps / _divisor : (long)(stamps * _ticksPerStamp));
-        }
+        var stamps = timestamp - _origin;
+        return new Moment(_divisor > 0 ? stamps / _divisor : (long)(stamps * _ticksPerStamp));
     }
 }

@@ -55,7 +55,7 @@ public sealed class Gcra
         {
             var tat = Volatile.Read(ref word);
             var decision = Judge(tat, now, cost, out var next);
-            if (!decision.Allowed || Interlocked.CompareExchange(ref word, next, tat) == tat)
+            if (next == tat || Interlocked.CompareExchange(ref word, next, tat) == tat)
                 return decision;
         }
     }
@@ -92,6 +92,8 @@ public sealed class Gcra
     internal RateLimitDecision Judge(long tat, Moment now, int cost, out long next)
     {
         var time = Nanoseconds(now);
+        // A word further ahead than a spent bucket is that of an earlier, slower limit: under this one the bucket is empty, and fills from now on.
+        tat = Math.Min(tat, time + Tolerance);
         var from = Math.Max(time, tat);
         next = from + cost * Emission;
         if (next - time <= Tolerance)
@@ -104,10 +106,12 @@ public sealed class Gcra
             };
         }
 
+        var wait = next - Tolerance - time;
+        next = tat;
         return new RateLimitDecision
         {
             Remaining = Math.Max(0, (Tolerance - (from - time)) / Emission),
-            RetryAfter = cost > Burst ? Timeout.InfiniteTimeSpan : Duration(next - Tolerance - time),
+            RetryAfter = cost > Burst ? Timeout.InfiniteTimeSpan : Duration(wait),
             ResetAfter = Duration(from - time),
         };
     }

@@ -1,16 +1,20 @@
+using System.Runtime.InteropServices;
+
 namespace Malha.Resilience;
 
 /// <summary>
 /// GCRA words by key: who calls, mixed with which limit. A key takes 16 bytes in an open-addressed table, in shards with a short lock each.
 /// A word whose time has passed is a bucket that is full again and says the same as no word at all, so a newcomer takes its place: nothing is swept by
-/// a timer. A shard grows only when its keys are really in use, to the limit; beyond it the newcomer displaces the neighbour that is nearest to being
-/// full again, which costs that key what it had used up and no one else anything.
+/// a timer. A shard grows only when its keys are really in use, to the limit. Beyond it nobody is forgotten: newcomers of the same limit then share one
+/// word in each shard until there is room, so that a flood of new keys wins neither a fresh bucket for an old key nor more than one bucket a shard for itself.
 /// </summary>
 public sealed class RateLimitStore
 {
     private const int ShardCount = 64;
     private const int FirstSlots = 64;
-    private const int Neighbourhood = 16;
+
+    /// <summary>How often a full shard is searched for words whose time has passed: all shards together then cost half a percent of a core.</summary>
+    private static readonly long SweepEvery = Gcra.Nanoseconds(new Moment(TimeSpan.FromMilliseconds(100).Ticks));
 
     private readonly Shard[] _shards = new Shard[ShardCount];
     private readonly int _slotsAtMost;
@@ -31,6 +35,9 @@ public sealed class RateLimitStore
     /// <summary>Slots in use now, those whose bucket is full again included.</summary>
     public int Count => _shards.Sum(shard => Volatile.Read(ref shard.Used));
 
+    /// <summary>Decisions about keys that found no room.</summary>
+    public long Overflowed => _shards.Sum(shard => Volatile.Read(ref shard.Overflowed));
+
     /// <summary>Takes <paramref name="cost"/> from the bucket of a key (who calls and for which limit, hashed: <see cref="KeyHash"/>) if it is there.</summary>
     public RateLimitDecision TryTake(ulong key, Gcra limit, Moment now, int cost = 1)
     {
@@ -40,12 +47,24 @@ public sealed class RateLimitStore
         var shard = _shards[key % ShardCount];
         lock (shard)
         {
-            var index = Find_NeedsLock(shard, key, Gcra.Nanoseconds(now));
-            ref var slot = ref shard.Slots[index];
-            var decision = limit.Judge(slot.Word, now, cost, out var next);
-            if (decision.Allowed)
-                slot.Word = next;
+            var index = Place_NeedsLock(shard, key, Gcra.Nanoseconds(now));
+            ref var word = ref (index >= 0 ? ref shard.Slots[index].Word : ref Shared_NeedsLock(shard, limit));
+            var decision = limit.Judge(word, now, cost, out var next);
+            word = next;
             return decision;
+        }
+    }
+
+    /// <summary>What a key has left, with nothing taken.</summary>
+    public RateLimitDecision Peek(ulong key, Gcra limit, Moment now)
+    {
+        ArgumentNullException.ThrowIfNull(limit);
+        key = key == 0 ? 1 : key;
+        var shard = _shards[key % ShardCount];
+        lock (shard)
+        {
+            var index = Find_NeedsLock(shard, key);
+            return limit.Peek(index < 0 ? 0 : shard.Slots[index].Word, now);
         }
     }
 
@@ -57,22 +76,30 @@ public sealed class RateLimitStore
         var shard = _shards[key % ShardCount];
         lock (shard)
         {
-            var slots = shard.Slots;
-            for (var i = Home(slots, key); slots[i].Key != 0; i = (i + 1) & (slots.Length - 1))
-            {
-                if (slots[i].Key == key)
-                {
-                    slots[i].Word -= cost * limit.Emission;
-                    return;
-                }
-            }
+            var index = Find_NeedsLock(shard, key);
+            if (index >= 0)
+                shard.Slots[index].Word -= cost * limit.Emission;
+            else if (shard.Shared is not null)
+                Shared_NeedsLock(shard, limit) -= cost * limit.Emission;
         }
     }
 
     private static int Home(Slot[] slots, ulong key) => (int)((key / ShardCount) & (ulong)(slots.Length - 1));
 
-    /// <summary>The key's slot, made if need be; a new slot's word is 0, which is a full bucket.</summary>
-    private int Find_NeedsLock(Shard shard, ulong key, long time)
+    /// <summary>The key's slot; -1 when it has none.</summary>
+    private static int Find_NeedsLock(Shard shard, ulong key)
+    {
+        var slots = shard.Slots;
+        for (var i = Home(slots, key); slots[i].Key != 0; i = (i + 1) & (slots.Length - 1))
+        {
+            if (slots[i].Key == key)
+                return i;
+        }
+        return -1;
+    }
+
+    /// <summary>The key's slot, made if need be; a new slot's word is 0, which is a full bucket. -1 when there is no room.</summary>
+    private int Place_NeedsLock(Shard shard, ulong key, long time)
     {
         while (true)
         {
@@ -101,22 +128,31 @@ public sealed class RateLimitStore
                 return i;
             }
 
-            if (slots.Length < _slotsAtMost)
-                Rebuild_NeedsLock(shard, time);
-            else
-                Evict_NeedsLock(shard, key);
+            if (slots.Length == _slotsAtMost && time < shard.SweepAt)
+            {
+                shard.Overflowed++;
+                return -1;
+            }
+            Rebuild_NeedsLock(shard, time);
         }
     }
 
-    /// <summary>Throws out what is full again, and doubles the table if that is less than half.</summary>
-    private static void Rebuild_NeedsLock(Shard shard, long time)
+    /// <summary>The word that newcomers without room share. There are as many as the configuration has limits.</summary>
+    private static ref long Shared_NeedsLock(Shard shard, Gcra limit) =>
+        ref CollectionsMarshal.GetValueRefOrAddDefault(shard.Shared ??= [], (limit.Emission, limit.Tolerance), out _);
+
+    /// <summary>Throws out what is full again, and doubles the table if that is less than half and it may grow.</summary>
+    private void Rebuild_NeedsLock(Shard shard, long time)
     {
         var old = shard.Slots;
         var live = 0;
         foreach (ref readonly var slot in old.AsSpan())
             live += slot.Key != 0 && slot.Word > time ? 1 : 0;
 
-        var slots = new Slot[live < old.Length / 2 ? old.Length : old.Length * 2];
+        shard.SweepAt = time + SweepEvery;
+        if (old.Length == _slotsAtMost && live == shard.Used)
+            return;
+        var slots = new Slot[live < old.Length / 2 || old.Length == _slotsAtMost ? old.Length : old.Length * 2];
         foreach (ref readonly var slot in old.AsSpan())
         {
             if (slot.Key == 0 || slot.Word <= time)
@@ -131,38 +167,6 @@ public sealed class RateLimitStore
         shard.Used = live;
     }
 
-    /// <summary>
-    /// The least loss when no more slots may be had: of the next keys after the newcomer's home the one that would be full again first. The gap is closed by
-    /// moving back whoever had been pushed past it, so that every key stays reachable.
-    /// </summary>
-    private static void Evict_NeedsLock(Shard shard, ulong key)
-    {
-        var slots = shard.Slots;
-        var mask = slots.Length - 1;
-        var gap = -1;
-        for (var (i, seen) = (Home(slots, key), 0); seen < Neighbourhood; i = (i + 1) & mask)
-        {
-            if (slots[i].Key == 0)
-                continue;
-            seen++;
-            if (gap < 0 || slots[i].Word < slots[gap].Word)
-                gap = i;
-        }
-
-        for (var i = (gap + 1) & mask; slots[i].Key != 0; i = (i + 1) & mask)
-        {
-            // The key at i may fill the gap if its home does not lie between the two.
-            var home = Home(slots, slots[i].Key);
-            if (((i - home) & mask) < ((i - gap) & mask))
-                continue;
-            slots[gap] = slots[i];
-            gap = i;
-        }
-
-        slots[gap] = default;
-        shard.Used--;
-    }
-
     private struct Slot
     {
         public ulong Key;
@@ -173,5 +177,8 @@ public sealed class RateLimitStore
     {
         public Slot[] Slots = new Slot[slots];
         public int Used;
+        public long SweepAt;
+        public long Overflowed;
+        public Dictionary<(long Emission, long Tolerance), long>? Shared;
     }
 }

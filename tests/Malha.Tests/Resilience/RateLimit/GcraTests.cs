@@ -107,6 +107,15 @@ public sealed class GcraTests
     }
 
     [Fact]
+    public void A_faster_limit_does_not_wait_for_the_debt_of_a_slower_one()
+    {
+        long word = 0;
+        new Gcra(new RateLimitOptions { Limit = 10, Period = TimeSpan.FromHours(1) }).TryTake(ref word, At.Seconds(1), 10);
+        Assert.Equal(At.Ms(100), TenPerSecond.TryTake(ref word, At.Seconds(1)).RetryAfter);
+        Assert.True(TenPerSecond.TryTake(ref word, At.Seconds(1.1)).Allowed);
+    }
+
+    [Fact]
     public async Task Many_threads_take_exactly_the_burst()
     {
         var gcra = new Gcra(new RateLimitOptions { Limit = 1, Burst = 1_000 });

@@ -59,6 +59,51 @@ public sealed class RateLimitStoreTests
     }
 
     [Fact]
+    public void A_flood_of_new_keys_never_makes_the_store_forget_an_active_one()
+    {
+        var hourly = new Gcra(new RateLimitOptions { Limit = 3, Period = TimeSpan.FromHours(1) });
+        var store = new RateLimitStore(keysAtMost: 4_000);
+        for (var key = 0; key < 2_000; key++)
+        {
+            for (var left = 2; left >= 0; left--)
+                Assert.Equal(left, store.TryTake(Key(key, 0), hourly, At.Seconds(1)).Remaining);
+        }
+        var allowed = 0;
+        for (var i = 0; i < 200_000; i++)
+            allowed += store.TryTake(Key(i, 1), hourly, At.Seconds(1 + i * 1e-3)).Allowed ? 1 : 0;
+        Assert.All(Enumerable.Range(0, 2_000), key => Assert.False(store.TryTake(Key(key, 0), hourly, At.Seconds(201)).Allowed));
+
+        // The flood gets what is free, and one bucket a shard together for the rest.
+        Assert.InRange(allowed, 1, 64 * 96 + 64 * 4);
+        Assert.Equal(200_000 - store.Count + 2_000, store.Overflowed);
+        Assert.True(store.MemoryBytes <= 64 * 128 * 16, $"{store.MemoryBytes}");
+    }
+
+    [Fact]
+    public void A_full_store_makes_room_when_buckets_are_full_again()
+    {
+        var store = new RateLimitStore(keysAtMost: 4_000);
+        for (var i = 0; i < 20_000; i++)
+            store.TryTake(Key(i, 0), Limit, At.Seconds(1));
+        Assert.True(store.Overflowed > 0);
+        var overflowed = store.Overflowed;
+        for (var i = 0; i < 3_000; i++)
+            Assert.Equal(2, store.TryTake(Key(i, 1), Limit, At.Seconds(2)).Remaining);
+        Assert.Equal(overflowed, store.Overflowed);
+    }
+
+    [Fact]
+    public void A_look_takes_nothing()
+    {
+        var store = new RateLimitStore();
+        Assert.Equal(3, store.Peek(7, Limit, At.Seconds(1)).Remaining);
+        store.TryTake(7, Limit, At.Seconds(1));
+        for (var i = 0; i < 10; i++)
+            Assert.Equal(2, store.Peek(7, Limit, At.Seconds(1)).Remaining);
+        Assert.Equal(1, store.Count);
+    }
+
+    [Fact]
     public void What_is_given_back_can_be_taken_again()
     {
         var store = new RateLimitStore();
