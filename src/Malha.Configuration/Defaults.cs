@@ -132,6 +132,25 @@ public static class Defaults
 
     public static readonly Default<string> RespondContentType = new("text/plain; charset=utf-8", "text that no browser takes for a page");
 
+    public static readonly Default<AuthKind> Auth = new(AuthKind.Optional, "a route is open unless it says otherwise");
+
+    // Clients.
+    public static readonly Default<ConfigList<IPNetwork>> TrustedMalha = new([],
+        "nobody: a deadline or a class that an unknown peer names is a claim");
+
+    public static readonly Default<bool> ForwardCredentials = new(false,
+        "who need not see a key cannot lose it; Envoy (hide_client_credential) and Kong (hide_credentials) forward unless told otherwise");
+
+    public static readonly Default<Rate> CredentialFailures = new(new Rate(20, TimeSpan.FromMinutes(1)),
+        "fail2ban bans after 5 failures in 10 minutes; here nobody is banned, and many may share an address");
+
+    public static readonly Default<LimitScope> LimitPer = new(LimitScope.Client, "all of the client's requests together");
+
+    public static readonly Default<int> LimitCost = new(1, "each request counts once");
+
+    public static readonly Default<double> ClassLend = new(0,
+        "a guarantee holds at once only while nothing of it is lent");
+
     // The access log.
     public static readonly Default<AccessLogFormat> AccessLogFormat = new(Configuration.AccessLogFormat.Auto,
         "people read terminals, programs read files");

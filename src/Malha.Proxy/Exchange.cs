@@ -2,6 +2,7 @@ using Malha.Proxy.Admission;
 using Malha.Proxy.Balancing;
 using Malha.Proxy.Downstream;
 using Malha.Proxy.Http1;
+using Malha.Proxy.Identity;
 using Malha.Proxy.Routing;
 using Malha.Proxy.Telemetry;
 using Malha.Proxy.Telemetry.Decisions;
@@ -60,6 +61,12 @@ internal sealed class Exchange
 
     /// <summary>The configuration that this exchange lives under, whatever is swapped in meanwhile.</summary>
     public GatewayModel Model { get; private set; } = null!;
+
+    /// <summary>Who sends it.</summary>
+    public Caller Caller { get; } = new();
+
+    /// <summary>The index of the class that it counts for; 0 when there are no classes.</summary>
+    public int ShareClass => Caller.ShareClass;
 
     public RouteModel? Route { get; set; }
 
@@ -192,6 +199,7 @@ internal sealed class Exchange
         Response.Reset();
         Connection = null!;
         Model = null!;
+        Caller.Reset();
         Route = null;
         Service = null;
         Deadline = AttemptDeadline = TimerEntry.None;

@@ -1,4 +1,5 @@
 using Malha.Configuration;
+using Malha.Proxy.Identity;
 using Malha.Proxy.Routing;
 using Malha.Proxy.Telemetry.Logging;
 using Malha.Proxy.Telemetry.Metrics;
@@ -14,8 +15,9 @@ internal sealed class GatewayModel
     private readonly RouteBaseline?[] _baselineOfRoute;
     private readonly RetryPolicy?[] _retryOfRoute;
 
-    private GatewayModel(MalhaConfig config, long version, Dictionary<string, ServiceModel> services, GatewayRuntime runtime)
+    private GatewayModel(MalhaConfig config, long version, Dictionary<string, ServiceModel> services, IdentityModel identity, GatewayRuntime runtime)
     {
+        Identity = identity;
         Config = config;
         Version = version;
         Services = services;
@@ -36,6 +38,12 @@ internal sealed class GatewayModel
 
     public RouteTable Routes { get; }
 
+    /// <summary>Who calls, and how much they may.</summary>
+    public IdentityModel Identity { get; }
+
+    /// <summary>The classes of clients in the order of the file; empty when all are alike.</summary>
+    public ClassModel[] Classes => Identity.Classes;
+
     /// <summary>What each route is counted in, by its index.</summary>
     public RouteMetrics[] RouteMetrics { get; }
 
@@ -53,7 +61,7 @@ internal sealed class GatewayModel
             var kept = before is not null && Equals(before.Config.Tls, service.Tls) ? before.Endpoints : [];
             services.Add(name, new ServiceModel(service, [.. service.Endpoints.Select(endpoint => KeptOrNew(endpoint, kept, service, runtime.Wheel))], before?.State ?? new ServiceState(service, runtime)));
         }
-        return new GatewayModel(config, (previous?.Version ?? 0) + 1, services, runtime);
+        return new GatewayModel(config, (previous?.Version ?? 0) + 1, services, IdentityModel.Compile(config, previous?.Identity, runtime.Clock), runtime);
     }
 
     /// <summary>The settings reach the state that lives on. Once it is certain that this configuration comes into force.</summary>

@@ -21,8 +21,20 @@ internal sealed class ProxyPipeline(DataPlane plane)
     {
         plane.Telemetry.Began(exchange);
 
-        // Routing first among the steps: everything after it is decided per route.
-        var refusal = Route(exchange);
+        // Who calls, before anything else: a wrong credential learns nothing, not even which routes there are.
+        var refusal = exchange.Model.Identity.Identify(exchange);
+
+        // Routing before the policies: everything after it is decided per route.
+        if (refusal.IsNone)
+            refusal = Route(exchange);
+
+        // Who may not call at all is told so before he is counted.
+        if (refusal.IsNone)
+            refusal = exchange.Model.Identity.Authorize(exchange);
+
+        // Limits before whatever looks at the body, so that bad bodies cannot buy time.
+        if (refusal.IsNone)
+            refusal = exchange.Model.Identity.Limit(exchange);
 
         // Before anything is spent on the request: what is too large will not get smaller.
         if (refusal.IsNone)

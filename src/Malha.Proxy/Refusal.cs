@@ -26,6 +26,11 @@ internal enum RefusalKind : byte
     Deadline,
     Shutdown,
     Internal,
+    InvalidCredential,
+    CredentialFailures,
+    Unauthenticated,
+    Forbidden,
+    RateLimited,
 }
 
 /// <summary>A refusal as a value: what happened, and what was measured against which limit.</summary>
@@ -54,10 +59,13 @@ internal readonly record struct Refusal(
     public int Status => Kind switch
     {
         RefusalKind.Malformed => Fault.Status(),
+        RefusalKind.InvalidCredential or RefusalKind.Unauthenticated => 401,
+        RefusalKind.Forbidden => 403,
         RefusalKind.NoRoute => 404,
         RefusalKind.MethodNotAllowed => 405,
         RefusalKind.SlowRequest => 408,
         RefusalKind.BodyTooLarge => 413,
+        RefusalKind.RateLimited or RefusalKind.CredentialFailures => 429,
         RefusalKind.ClientGone => 499,
         RefusalKind.ConnectFailed or RefusalKind.Untrusted or RefusalKind.ConnectionLost or RefusalKind.BadAnswer => 502,
         RefusalKind.ConnectTimeout or RefusalKind.Deadline => 504,

@@ -1,3 +1,5 @@
+using System.Net;
+
 namespace Malha.Configuration;
 
 /// <summary>All that an operator says, complete with defaults and checked: the immutable result of reading <c>malha.yaml</c>.</summary>
@@ -7,6 +9,15 @@ public sealed record MalhaConfig : ConfigItem
 
     /// <summary>The admin API, metrics and dashboard; null when the file does not ask for them.</summary>
     public AdminConfig? Admin { get; init; }
+
+    /// <summary>Who calls, in the order of the file: the first match wins.</summary>
+    public ConfigList<ClientConfig> Clients { get; init; } = [];
+
+    /// <summary>The classes of clients in the order of the file.</summary>
+    public ConfigList<ClassConfig> Classes { get; init; } = [];
+
+    /// <summary>Peers whose <c>Malha-…</c> header fields are believed.</summary>
+    public ConfigList<IPNetwork> TrustedMalha { get; init; } = Defaults.TrustedMalha.Value;
 
     public ConfigDictionary<ServiceConfig> Services { get; init; } = [];
 

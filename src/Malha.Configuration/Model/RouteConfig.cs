@@ -21,6 +21,14 @@ public sealed record RouteConfig : ConfigItem
 
     public HeaderRulesConfig Headers { get; init; } = HeaderRulesConfig.None;
 
+    public AuthKind Auth { get; init; } = Defaults.Auth.Value;
+
+    /// <summary>Names of the clients that may call; empty: all.</summary>
+    public ConfigList<string> Allow { get; init; } = [];
+
+    /// <summary>Instead of the client's limits; empty: no limit, null: the client's.</summary>
+    public ConfigList<LimitConfig>? Limits { get; init; }
+
     /// <summary>Instead of the service's timeout; null: the service's.</summary>
     public TimeSpan? Timeout { get; init; }
 

@@ -13,6 +13,7 @@ internal static class ConfigValidator
         ListenerRules.Check(config, errors);
         foreach (var service in config.Services.Values)
             ServiceRules.Check(service, errors);
+        ClientRules.Check(config, errors, suggestion);
         RouteRules.Check(config, errors, suggestion);
     }
 }

@@ -20,6 +20,7 @@ internal static class RouteRules
                 errors.Add(route.Source.Of("name"), $"{name} is the name of {names[name].Path} ({names[name]}) too");
 
             CheckAction(route, config, errors, suggestion);
+            CheckCallers(route, config, errors, suggestion);
             CheckEdits(route.Headers.Request, errors);
             CheckEdits(route.Headers.Response, errors);
             coverage.Add(route);
@@ -52,10 +53,27 @@ internal static class RouteRules
             return;
         }
 
-        var shown = string.Join(", ", config.Services.Keys.Take(NamesShown)) + (config.Services.Count > NamesShown ? ", …" : "");
         errors.Add(route.Source.Of("service"), $"there is no service {Printable.Quote(name)}", suggestion.Nearest(name, config.Services.Keys),
-            shown.Length == 0 ? "a name that stands under services" : shown);
+            Shown([.. config.Services.Keys], "a name that stands under services"));
     }
+
+    private static void CheckCallers(RouteConfig route, MalhaConfig config, ErrorList errors, Suggestion suggestion)
+    {
+        if (route.Auth == AuthKind.Required && config.Clients.All(client => client.Any && !client.Source.IsBroken))
+            errors.Add(route.Source.Of("auth"), "nobody can be recognised, so that every request would be answered 401", allowed: "a client under clients that is not any");
+        var names = config.Clients.Select(client => client.Name).ToArray();
+        foreach (var name in route.Allow)
+        {
+            if (!names.Contains(name))
+                errors.Add(route.Source.Of("allow"), $"there is no client {Printable.Quote(name)}", suggestion.Nearest(name, names), Shown(names, "a name that stands under clients"));
+        }
+        foreach (var limit in route.Limits ?? [])
+            ClientRules.CheckLimit(limit, errors);
+    }
+
+    /// <summary>The first of a list of names, or what to say when there are none.</summary>
+    public static string Shown(IReadOnlyCollection<string> names, string none) =>
+        names.Count == 0 ? none : string.Join(", ", names.Take(NamesShown)) + (names.Count > NamesShown ? ", …" : "");
 
     private static void CheckWithoutService(RouteConfig route, ErrorList errors)
     {

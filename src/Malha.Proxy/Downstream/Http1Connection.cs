@@ -3,6 +3,7 @@ using System.Runtime.CompilerServices;
 using System.Text;
 using Malha.Proxy.Guard;
 using Malha.Proxy.Http1;
+using Malha.Proxy.Identity;
 using Malha.Proxy.Timing;
 using Malha.Proxy.Transport;
 
@@ -47,6 +48,7 @@ internal sealed class Http1Connection : TimerEntry
     {
         Channel = channel;
         _remote = remote;
+        Peer = Ip.Of(remote?.Address);
         _listener = listener;
         _plane = listener.Plane;
         _wheel = _plane.Wheel;
@@ -74,6 +76,9 @@ internal sealed class Http1Connection : TimerEntry
 
     public IPAddress? RemoteAddress => _remote?.Address;
 
+    /// <summary>The same as a value.</summary>
+    public Ip Peer { get; }
+
     /// <summary>The client's address as text.</summary>
     public ReadOnlySpan<byte> ClientAddress => _clientAddress ??= Encoding.ASCII.GetBytes(AddressText);
 
@@ -96,7 +101,9 @@ internal sealed class Http1Connection : TimerEntry
 
     public string ListenerName => _listener.Config.Name;
 
-    public bool PeerIsTrusted => _listener.Trusts(RemoteAddress);
+    public bool PeerIsTrusted => _listener.TrustedProxies.Contains(Peer);
+
+    public NetworkTable TrustedProxies => _listener.TrustedProxies;
 
     /// <summary>Whether the answer must end the connection: the listener is draining.</summary>
     public bool MustClose => _listener.IsDraining;

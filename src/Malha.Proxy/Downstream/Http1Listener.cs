@@ -2,6 +2,7 @@ using System.Net;
 using System.Net.Sockets;
 using Malha.Configuration;
 using Malha.Proxy.Http1;
+using Malha.Proxy.Identity;
 using Malha.Proxy.Transport;
 
 namespace Malha.Proxy.Downstream;
@@ -49,21 +50,8 @@ internal sealed class Http1Listener : IDisposable
 
     public bool IsDraining { get; private set; }
 
-    /// <summary>Whether forwarding fields from this peer are believed.</summary>
-    public bool Trusts(IPAddress? peer)
-    {
-        var networks = Config.TrustedProxies;
-        if (networks.Count == 0 || peer is null)
-            return false;
-        if (peer.IsIPv4MappedToIPv6)
-            peer = peer.MapToIPv4();
-        foreach (var network in networks)
-        {
-            if (network.Contains(peer))
-                return true;
-        }
-        return false;
-    }
+    /// <summary>Peers whose forwarding fields are believed.</summary>
+    public NetworkTable TrustedProxies => Volatile.Read(ref _settings).TrustedProxies;
 
     public void Start()
     {
@@ -211,5 +199,7 @@ internal sealed class Http1Listener : IDisposable
     private sealed record Settings(ListenerConfig Config)
     {
         public HeadLimits HeadLimits { get; } = new((int)Config.MaxHeaderSize, Config.MaxHeaders);
+
+        public NetworkTable TrustedProxies { get; } = new(Config.TrustedProxies);
     }
 }

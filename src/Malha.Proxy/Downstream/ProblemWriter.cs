@@ -9,7 +9,7 @@ namespace Malha.Proxy.Downstream;
 /// </summary>
 internal static class ProblemWriter
 {
-    public const int MaxFields = 512;
+    public const int MaxFields = 640;
     public const int MaxBody = 2048;
 
     /// <summary>The answer to a head that did not come in time, whole.</summary>
@@ -34,6 +34,9 @@ internal static class ProblemWriter
             Span<byte> methods = stackalloc byte[128];
             writer.Field("Allow"u8, methods[..exchange.Model.Routes.WriteAllow(exchange.Request, methods)]);
         }
+        // Owed with every 401 (RFC 9110, 15.5.2). There is no registered scheme for keys in a field of their own; Kong says it like this.
+        if (refusal.Status == 401)
+            writer.Write("WWW-Authenticate: Key realm=\"malha\"\r\n"u8);
         if (refusal.RetryAfterMs > 0)
         {
             writer.Write("Retry-After: "u8);
@@ -70,6 +73,12 @@ internal static class ProblemWriter
             Text(ref writer, ",\"unit\":"u8, refusal.Unit);
         }
         writer.Write(",\"hop\":\"malha\""u8);
+        if (exchange.Caller.Client is { } client)
+        {
+            writer.Write(",\"client\":\""u8);
+            writer.Write(client.NameBytes);
+            writer.Write((byte)'"');
+        }
         if (refusal.RetryAfterMs > 0)
         {
             writer.Write(",\"retryAfterMs\":"u8);
@@ -103,6 +112,11 @@ internal static class ProblemWriter
         RefusalKind.BadAnswer => "bad-answer"u8,
         RefusalKind.Deadline => "deadline"u8,
         RefusalKind.Shutdown => "shutdown"u8,
+        RefusalKind.InvalidCredential => "invalid-credential"u8,
+        RefusalKind.CredentialFailures => "credential-failures"u8,
+        RefusalKind.Unauthenticated => "unauthenticated"u8,
+        RefusalKind.Forbidden => "forbidden"u8,
+        RefusalKind.RateLimited => "rate-limited"u8,
         _ => "internal"u8,
     };
 
@@ -127,6 +141,11 @@ internal static class ProblemWriter
         RefusalKind.BadAnswer => "The endpoint's answer is malformed or ambiguous"u8,
         RefusalKind.Deadline => "The service did not answer in time"u8,
         RefusalKind.Shutdown => "This gateway is shutting down"u8,
+        RefusalKind.InvalidCredential => "The credential is not valid"u8,
+        RefusalKind.CredentialFailures => "Too many credentials from this address were not valid"u8,
+        RefusalKind.Unauthenticated => "The route serves known clients only"u8,
+        RefusalKind.Forbidden => "The client may not call this route"u8,
+        RefusalKind.RateLimited => "The client asks for more than its limit"u8,
         _ => "The gateway failed"u8,
     };
 
@@ -134,6 +153,8 @@ internal static class ProblemWriter
     private static ReadOnlySpan<byte> ProxyStatus(RefusalKind kind) => kind switch
     {
         RefusalKind.Malformed or RefusalKind.SlowRequest or RefusalKind.BodyTooLarge or RefusalKind.MethodNotAllowed => "malha; error=http_request_error"u8,
+        RefusalKind.InvalidCredential or RefusalKind.CredentialFailures or RefusalKind.Unauthenticated or RefusalKind.Forbidden or RefusalKind.RateLimited =>
+            "malha; error=http_request_denied"u8,
         RefusalKind.NoRoute => "malha; error=destination_not_found"u8,
         RefusalKind.ConnectionLimit or RefusalKind.StreamLimit or RefusalKind.Overloaded or RefusalKind.OverCapacity => "malha; error=connection_limit_reached"u8,
         RefusalKind.ConnectFailed => "malha; error=connection_refused"u8,

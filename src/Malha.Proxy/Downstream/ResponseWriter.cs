@@ -2,6 +2,7 @@ using System.Buffers;
 using System.Buffers.Text;
 using System.Runtime.CompilerServices;
 using Malha.Proxy.Http1;
+using Malha.Proxy.RateLimiting;
 using Malha.Proxy.Routing;
 using Malha.Proxy.Timing;
 using Malha.Proxy.Transport;
@@ -61,7 +62,7 @@ internal sealed class ResponseWriter : TimerEntry
         KeepAlive = exchange.Request.KeepAlive && exchange.Body.IsComplete && !(untilEnd && _http10) && !_connection.MustClose && head.Status != 101;
 
         var edits = exchange.Route?.ResponseHeaders ?? HeaderEditModel.None;
-        var buffer = Buffer(head.Position + edits.Lines.Length + Added);
+        var buffer = Buffer(head.Position + edits.Lines.Length + RateLimitFields.Bound(exchange.Caller) + Added);
         var writer = new HeadWriter(buffer);
         writer.Write("HTTP/1.1 "u8);
         writer.Write(head.Range(9, head.Reason.End));
@@ -70,6 +71,7 @@ internal sealed class ResponseWriter : TimerEntry
         writer.EndLine();
         FieldCopy.Write(ref writer, head, Rewritten, edits);
         WriteFraming(ref writer, exchange, upstream, edits);
+        RateLimitFields.Write(ref writer, exchange.Caller, edits);
         writer.Write(edits.Lines);
         writer.EndLine();
         return hasBlock ? SendWithBlockAsync(writer.Length, block, upstream.Trailers) : SendAsync(_out.AsMemory(0, writer.Length));
@@ -112,13 +114,14 @@ internal sealed class ResponseWriter : TimerEntry
         HeadSent = true;
         Status = status;
         KeepAlive = !close && exchange.Request.KeepAlive && exchange.Body.IsComplete && !_connection.MustClose;
-        var writer = new HeadWriter(Buffer(fields.Length + body.Length + Added));
+        var writer = new HeadWriter(Buffer(fields.Length + body.Length + RateLimitFields.Bound(exchange.Caller) + Added));
         writer.Write("HTTP/1.1 "u8);
         writer.Write(status);
         writer.Write((byte)' ');
         writer.Write(ReasonPhrases.Of(status));
         writer.EndLine();
         writer.Write(fields);
+        RateLimitFields.Write(ref writer, exchange.Caller, HeaderEditModel.None);
         writer.Write("Date: "u8);
         writer.Write(_connection.DateNow);
         writer.EndLine();

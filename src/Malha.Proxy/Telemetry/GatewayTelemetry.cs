@@ -63,6 +63,8 @@ internal sealed class GatewayTelemetry
         var version = request.MinorVersion == 1 ? HttpVersionKind.Http11 : HttpVersionKind.Http10;
         Requests.Ended(route, new SeriesKey(request.Kind, status, refusal, version, exchange.Connection.IsTls), duration, exchange.BytesIn, exchange.BytesOut);
 
+        exchange.Caller.Client?.State.Count(refusal);
+
         var isDecision = refusal != RefusalKind.None || exchange.Attempts > 1;
         var isLogged = _accessLog is not null && model.AccessLog.Takes(exchange.Trace.Sample, status, refusal != RefusalKind.None);
         if (!isLogged && !isDecision)

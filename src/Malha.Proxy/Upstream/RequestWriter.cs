@@ -36,7 +36,11 @@ internal static class RequestWriter
             drop |= KnownHeader.Expect.Bit();
         if (request.Has(KnownHeader.TraceState) && !exchange.Trace.IsContinued)
             drop |= KnownHeader.TraceState.Bit();
-        FieldCopy.Write(ref writer, request, drop, edits);
+        // Whoever need not see a credential cannot lose it.
+        var hidden = exchange.Caller.Client is { Config.ForwardCredentials: true } ? [] : exchange.Model.Identity.CredentialNames.AsSpan();
+        if (exchange.Caller.Client is not { Config.ForwardCredentials: true })
+            drop |= exchange.Model.Identity.CredentialHeaders;
+        FieldCopy.Write(ref writer, request, drop, edits, hidden);
 
         WriteFraming(ref writer, exchange);
         WriteForwarding(ref writer, exchange);

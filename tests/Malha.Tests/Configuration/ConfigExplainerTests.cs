@@ -65,6 +65,8 @@ public sealed class ConfigExplainerTests
     {
         var explained = ConfigExplainer.List(Yaml.Good(Yaml.Edge + """
             admin: {}
+            clients: { a: { apiKey: env:KEY_1, limit: 1/s } }
+            classes: { a: { share: 10% } }
             services: { a: { endpoints: [https://a.example], tls: {}, retry: {}, hedge: {}, breaker: { slow: { over: 1s } } } }
             routes: [{ redirect: { to: / } }, { match: { path: /a }, respond: {} }]
             """)).Where(setting => setting.Origin.StartsWith("default (", StringComparison.Ordinal)).ToArray();
@@ -72,8 +74,8 @@ public sealed class ConfigExplainerTests
         {
             var value = field.FieldType.GetProperty("Value")!.GetValue(field.GetValue(null));
             var origin = (string)field.FieldType.GetProperty("Origin")!.GetValue(field.GetValue(null))!;
-            // Three belong to no key of the file.
-            if (field.Name is nameof(Defaults.UpstreamListener) or nameof(Defaults.MinBodyRateGrace) or nameof(Defaults.PooledConnectionIdle))
+            // Some belong to no key of the file.
+            if (field.Name is nameof(Defaults.CredentialFailures) or nameof(Defaults.UpstreamListener) or nameof(Defaults.MinBodyRateGrace) or nameof(Defaults.PooledConnectionIdle))
                 continue;
             var setting = explained.FirstOrDefault(setting => setting.Origin == $"default ({origin})");
             Assert.True(setting is not null, field.Name);

@@ -8,6 +8,10 @@ public sealed class ConfigRecordTests
         listeners:
           edge: { address: 127.0.0.1:8080, trustedProxies: [10.0.0.0/8] }
         admin: { token: env:MALHA_TOKEN }
+        classes: { high: { share: 60% }, low: { share: 40%, lend: 50% } }
+        clients:
+          one: { apiKey: env:MALHA_TOKEN, class: high, limit: { rate: 60/min, burst: 5 } }
+          two: { header: { name: X-Tenant, value: t }, address: [10.0.0.0/8] }
         services:
           payments: { endpoints: [http://127.0.0.1:7001, { url: http://127.0.0.1:7002, weight: 3 }], timeout: 2s }
           web: { endpoints: [http://127.0.0.1:7003] }
@@ -39,6 +43,11 @@ public sealed class ConfigRecordTests
     [InlineData("10.0.0.0/8", "10.0.0.0/9")]
     [InlineData("env:MALHA_TOKEN", "file:token")]
     [InlineData("weight: 3", "weight: 4")]
+    [InlineData("lend: 50%", "lend: 60%")]
+    [InlineData("burst: 5", "burst: 6")]
+    [InlineData("value: t", "value: u")]
+    [InlineData("class: high", "class: low")]
+    [InlineData("address: [10.0.0.0/8]", "address: [10.0.0.0/9]")]
     [InlineData("7003", "7004")]
     [InlineData("methods: [GET]", "methods: [PUT]")]
     [InlineData("X-A: a", "X-A: b")]
@@ -63,6 +72,8 @@ public sealed class ConfigRecordTests
         Assert.Equal(one, turned);
         Assert.Equal(one.GetHashCode(), turned.GetHashCode());
         Assert.NotEqual(one, one with { Routes = [.. one.Routes.Reverse()] });
+        Assert.NotEqual(one, one with { Clients = [.. one.Clients.Reverse()] });
+        Assert.NotEqual(one, one with { Classes = [.. one.Classes.Reverse()] });
     }
 
     [Fact]
@@ -92,12 +103,12 @@ public sealed class ConfigRecordTests
     {
         var config = Yaml.Good(File);
         var service = config.Services["payments"].Source;
-        Assert.Equal(("services.payments", 5, 3), (service.Path, service.Line, service.Column));
-        Assert.Equal("malha.yaml:5:3", service.ToString());
+        Assert.Equal(("services.payments", 9, 3), (service.Path, service.Line, service.Column));
+        Assert.Equal("malha.yaml:9:3", service.ToString());
         Assert.True(service.Says("timeout"));
         Assert.False(service.Says("balance"));
-        Assert.Equal(("services.payments.timeout", 5, 103), (service.Of("timeout").Path, service.Of("timeout").Line, service.Of("timeout").Column));
-        Assert.Equal(("services.payments.balance", 5), (service.Of("balance").Path, service.Of("balance").Line));
+        Assert.Equal(("services.payments.timeout", 9, 103), (service.Of("timeout").Path, service.Of("timeout").Line, service.Of("timeout").Column));
+        Assert.Equal(("services.payments.balance", 9), (service.Of("balance").Path, service.Of("balance").Line));
         Assert.Equal("routes[1]", config.Routes[1].Source.Path);
         Assert.Equal("routes[0].match", config.Routes[0].Match.Source.Path);
     }

@@ -31,6 +31,24 @@ public sealed class MalhaSchemaTests
         { "admin.address", Yaml.Edge + "admin: { address: localhost:9700 }" },
         { "admin.token", Yaml.Edge + "admin: { token: env:MALHA_TOKEN }" },
         { "admin.allowedHosts", Yaml.Edge + "admin: { allowedHosts: [a.example, \"[::1]\"] }" },
+        { "clients", Yaml.Edge + "clients: {}" },
+        { "clients.NAME.apiKey", Client("apiKey: env:MALHA_TOKEN") },
+        { "clients.NAME.apiKey", Client("apiKey: [env:MALHA_TOKEN, file:api.key]") },
+        { "clients.NAME.header.name", Client("header: { name: X-Tenant, value: 7 }") },
+        { "clients.NAME.header.value", Client("header: { name: X-Tenant, value: env:MALHA_TOKEN }") },
+        { "clients.NAME.address", Client("address: [10.0.0.0/8, \"2001:db8::/32\"]") },
+        { "clients.NAME.any", Client("any: true") },
+        { "clients.NAME.class", Yaml.Edge + "classes: { batch: { share: 10% } }\nclients: { a: { any: true, class: batch } }" },
+        { "clients.NAME.limit", Client("any: true, limit: 100/s") },
+        { "clients.NAME.limit.rate", Client("any: true, limit: { rate: 0.5/s }") },
+        { "clients.NAME.limit.burst", Client("any: true, limit: [{ rate: 60/min, burst: 5 }, 1000/h]") },
+        { "clients.NAME.limit.per", Client("any: true, limit: { rate: 60/min, per: ip }") },
+        { "clients.NAME.limit.cost", Client("any: true, limit: { rate: 60/min, cost: 3 }") },
+        { "clients.NAME.forwardCredentials", Client("apiKey: env:MALHA_TOKEN, forwardCredentials: true") },
+        { "classes", Yaml.Edge + "classes: {}" },
+        { "classes.NAME.share", Yaml.Edge + "classes: { a: { share: 100% } }" },
+        { "classes.NAME.lend", Yaml.Edge + "classes: { a: { share: 50%, lend: 50% } }" },
+        { "trustedMalha", Yaml.Edge + "trustedMalha: [10.0.0.0/8]" },
         { "services", Yaml.Edge + "services: {}" },
         { "services.NAME.endpoints", Yaml.Edge + "services: { a: { endpoints: [https://a.example] } }" },
         { "services.NAME.endpoints.url", Yaml.Edge + "services: { a: { endpoints: [{ url: \"a:80\" }] } }" },
@@ -119,6 +137,14 @@ public sealed class MalhaSchemaTests
         { "routes.headers.response.add", In(Route, "headers: { response: { add: { A: [a, b] } } }") },
         { "routes.headers.response.set", In(Route, "headers: { response: { set: { A: env:MALHA_TOKEN } } }") },
         { "routes.headers.response.remove", In(Route, "headers: { response: { remove: [A] } }") },
+        { "routes.auth", Yaml.Edge + "clients: { a: { address: [10.0.0.1] } }\n" + In(Route, "auth: required")[Yaml.Edge.Length..] },
+        { "routes.allow", Yaml.Edge + "clients: { a: { address: [10.0.0.1] } }\n" + In(Route, "allow: [a]")[Yaml.Edge.Length..] },
+        { "routes.limit", In(Route, "limit: off") },
+        { "routes.limit", In(Route, "limit: [10/s, 100/min]") },
+        { "routes.limit.rate", In(Route, "limit: { rate: 10/s }") },
+        { "routes.limit.burst", In(Route, "limit: { rate: 10/s, burst: 2 }") },
+        { "routes.limit.per", In(Route, "limit: { rate: 10/s, per: client }") },
+        { "routes.limit.cost", In(Route, "limit: { rate: 10/s, cost: 2 }") },
         { "routes.timeout", In(Route, "timeout: 1s") },
         { "routes.attemptTimeout", In(Route, "attemptTimeout: 1s") },
         { "routes.retry", In(Route, "retry: off") },
@@ -145,7 +171,26 @@ public sealed class MalhaSchemaTests
         "listeners: { a: {} }",
         "listeners: { \"a b\": { address: 127.0.0.1:0 } }",
         Yaml.Edge + "surprise: 1",
-        Yaml.Edge + "clients: {}",
+        Yaml.Edge + "delivery: {}",
+        Client("jwt: {}"),
+        Client("identity: spiffe://shop/service/orders"),
+        Client("apiKey: hunter2"),
+        Client("apiKey: []"),
+        Client("header: { name: \"A B\", value: x }"),
+        Client("header: { name: A }"),
+        Client("address: 10.0.0.1"),
+        Client("any: yes"),
+        Client("any: true, limit: 100"),
+        Client("any: true, limit: 100/d"),
+        Client("any: true, limit: { burst: 5 }"),
+        Client("any: true, limit: { rate: 5/s, per: user }"),
+        Client("any: true, limit: { rate: 5/s, cost: 0 }"),
+        Client("any: true, limit: off"),
+        Yaml.Edge + "classes: { a: {} }",
+        Yaml.Edge + "classes: { a: { share: 50 } }",
+        Yaml.Edge + "trustedMalha: 10.0.0.0/8",
+        In(Route, "auth: none"),
+        In(Route, "allow: []"),
         Listener("tls: {}"),
         Listener("maxHeaders: \"10\""),
         Listener("maxHeaders: 0"),
@@ -235,6 +280,7 @@ public sealed class MalhaSchemaTests
         var (certificate, key) = TestCertificate.Make("test");
         directory.Write("cert.pem", certificate);
         directory.Write("key.pem", key);
+        directory.Write("api.key", "another-key");
         Yaml.Good(text, directory.Path);
         Assert.True(await IsValidAsync(text), path);
     }
@@ -288,7 +334,7 @@ public sealed class MalhaSchemaTests
             var at = path.Length == 0 ? key.Name : $"{path}.{key.Name}";
             return Keys(at, key.Shape).Prepend(at);
         }),
-        MapInfo map => Keys(path is "listeners" or "services" ? path + ".NAME" : path, map.Value),
+        MapInfo map => Keys(path is "listeners" or "services" or "clients" or "classes" ? path + ".NAME" : path, map.Value),
         ListInfo list => Keys(path, list.Item),
         EitherInfo either => either.Shapes.SelectMany(shape => Keys(path, shape)),
         _ => [],
@@ -317,6 +363,8 @@ public sealed class MalhaSchemaTests
     };
 
     private static string Listener(string key) => $"listeners: {{ a: {{ address: 127.0.0.1:0, {key} }} }}";
+
+    private static string Client(string keys) => Yaml.Edge + $"clients: {{ a: {{ {keys} }} }}";
 
     private static string Tls(string keys) => Yaml.Edge + $"services: {{ a: {{ endpoints: [https://a.example], tls: {{ {keys} }} }} }}";
 

@@ -36,6 +36,9 @@ internal static class Yaml
         "MALHA_TOKEN" => "correct-horse",
         "SPACED" => "correct horse",
         "EMPTY" => "",
+        "KEY_1" => "key-number-one",
+        "KEY_2" => "key-number-two",
+        "BILLING_KEY" or "BILLING_KEY_NEXT" or "PARTNER_KEY" or "PARTNER_KEY_NEXT" => $"the-{name}",
         _ => null,
     };
 }

@@ -28,7 +28,7 @@ public sealed partial class InsightPageTests
         var bytes = "x"u8;
         var entry = new AccessEntry
         {
-            Time = DateTimeOffset.UnixEpoch, Client = bytes, Method = bytes, Target = bytes, Host = bytes, Status = 200, Listener = "x", Route = "x", Service = "x", Endpoint = bytes,
+            Time = DateTimeOffset.UnixEpoch, Client = bytes, ClientName = "x", Method = bytes, Target = bytes, Host = bytes, Status = 200, Listener = "x", Route = "x", Service = "x", Endpoint = bytes,
             RequestId = bytes, TraceId = bytes, Refusal = bytes, Rule = "x", UserAgent = bytes,
         };
         var buffer = new byte[AccessLine.MaxLength];

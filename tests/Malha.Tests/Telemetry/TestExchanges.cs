@@ -3,6 +3,7 @@ using System.Text;
 using Malha.Configuration;
 using Malha.Proxy;
 using Malha.Proxy.Downstream;
+using Malha.Proxy.Guard;
 using Malha.Proxy.Http1;
 using Malha.Proxy.Telemetry;
 using Malha.Proxy.Transport;
@@ -16,8 +17,12 @@ internal sealed class TestExchanges : IDisposable
     private ulong _seed = 1;
 
     public TestExchanges(TimeProvider time, GatewayTelemetry telemetry)
+        : this(MalhaConfig.ForUpstream(new Uri("http://127.0.0.1:9"), ListenAddress.Parse("127.0.0.1:0")), time, telemetry)
     {
-        var config = MalhaConfig.ForUpstream(new Uri("http://127.0.0.1:9"), ListenAddress.Parse("127.0.0.1:0"));
+    }
+
+    public TestExchanges(MalhaConfig config, TimeProvider time, GatewayTelemetry telemetry)
+    {
         _host = GatewayHost.Start(config, time, out var problem, telemetry) ?? throw new InvalidOperationException(problem);
     }
 
@@ -40,6 +45,20 @@ internal sealed class TestExchanges : IDisposable
         exchange.Attempts = 1;
         plane.Telemetry.Began(exchange);
         plane.Telemetry.AttemptBegan(exchange, exchange.Service.Endpoints[0]);
+        return exchange;
+    }
+
+    /// <summary>An exchange of which only the head has come, from an address.</summary>
+    public Exchange Arrive(string fields = "", string peer = "127.0.0.1", string target = "/")
+    {
+        var head = Encoding.Latin1.GetBytes($"GET {target} HTTP/1.1\r\nHost: shop.example\r\n{fields}\r\n");
+        var exchange = new Exchange(_seed++, _host.Plane.Clock);
+        HeadParser.ParseRequest(head, exchange.Request, new HeadLimits(MaxSize: 32 * 1024, MaxFields: 100));
+        exchange.Request.Attach(head, 0);
+        RequestGuard.Inspect(exchange.Request);
+        var connection = new Http1Connection(new SilentChannel(), new IPEndPoint(IPAddress.Parse(peer), 50_000), _host.Listeners.First());
+        exchange.Begin(connection, _host.Plane.Model, _host.Plane.Time.GetTimestamp());
+        exchange.Response.Begin(connection, exchange.Request);
         return exchange;
     }
 

@@ -1,3 +1,4 @@
+using System.Net;
 using Malha.Configuration.Reading.Shapes;
 using Forms = Malha.Configuration.Reading.Shapes.Shapes;
 
@@ -12,6 +13,15 @@ internal static class FileSection
             "Where clients connect, by name.")
         .Optional("admin", AdminSection.Section, "no admin API", c => c.Admin, (c, v) => c with { Admin = v },
             "The admin API with metrics and dashboard.")
+        .Optional("clients", ClientSection.Shape, "nobody is told apart", c => ClientSection.ByName(c.Clients, client => client.Name),
+            (c, v) => c with { Clients = [.. v.Values] },
+            "Who calls, by name, and how much it may; the first match wins.")
+        .Optional("classes", Forms.Named(ClassSection.Section), "all clients are alike", c => ClientSection.ByName(c.Classes, one => one.Name),
+            (c, v) => c with { Classes = [.. v.Values] },
+            "Classes of clients with their shares of each service's concurrency, the most important first.")
+        .Optional("trustedMalha", new ListShape<IPNetwork>(Forms.Network, isSet: true), Defaults.TrustedMalha,
+            c => c.TrustedMalha, (c, v) => c with { TrustedMalha = v },
+            "Peers whose Malha-Timeout, Malha-Attempt and Malha-Class are believed; everybody else's are dropped.")
         .Optional("services", Forms.Named(ServiceSection.Section), "no services", c => c.Services, (c, v) => c with { Services = v },
             "The services behind Malha, by name.")
         .Optional("routes", new ListShape<RouteConfig>(RouteSection.Section), "no routes: every request is answered 404",
@@ -19,5 +29,5 @@ internal static class FileSection
             "Which request goes where; the most specific match wins, and the first of equally specific ones.")
         .Optional("accessLog", AccessLogSection.Section, "all of its keys' defaults", c => c.AccessLog, (c, v) => c with { AccessLog = v },
             "The line that is written for each request.")
-        .NotYet("clients", "classes", "trustedMalha", "limits", "delivery");
+        .NotYet("limits", "delivery");
 }

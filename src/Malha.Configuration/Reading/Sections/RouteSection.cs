@@ -9,6 +9,11 @@ internal static class RouteSection
     private static readonly Shape<string> ServiceName =
         new TextShape<string>("the name of a service", Forms.NamePattern, Forms.ReadName, name => name);
 
+    private static readonly Shape<string> ClientName =
+        new TextShape<string>("the name of a client", Forms.NamePattern, Forms.ReadName, name => name);
+
+    private static readonly Shape<AuthKind> Auth = new ChoiceShape<AuthKind>(("optional", AuthKind.Optional), ("required", AuthKind.Required));
+
     public static Section<RouteConfig> Section { get; } =
         new Section<RouteConfig>("a route: match, and service, redirect or respond", _ => new RouteConfig())
         .Optional("name", Forms.Name, "none", r => r.Name, (r, v) => r with { Name = v }, "A name for logs and metrics.")
@@ -20,6 +25,14 @@ internal static class RouteSection
         .Optional("respond", RespondSection.Section, null, r => r.Respond, (r, v) => r with { Respond = v }, "An answer that Malha gives itself.")
         .Optional("headers", HeaderRulesSection.Section, "no changes", r => r.Headers.IsEmpty ? null : r.Headers, (r, v) => r with { Headers = v },
             "Changes to header fields.")
+        .Optional("auth", Auth, Defaults.Auth, r => r.Auth, (r, v) => r with { Auth = v },
+            "Whether callers that no client but any matches are answered 401.")
+        .Optional("allow", new ListShape<string>(ClientName, least: 1, isSet: true), "all clients",
+            r => r.Allow.Count == 0 ? null : r.Allow, (r, v) => r with { Allow = v },
+            "The clients that may call; others are answered 403.")
+        .Optional("limit", new OneOrMoreShape<LimitConfig>(LimitSection.Shape, LimitSection.Most, orOff: true), "the client's",
+            r => r.Limits, (r, v) => r with { Limits = v },
+            "Instead of the client's limits, counted for each client of this route by itself.")
         .Optional("timeout", Forms.Duration, "the service's", r => r.Timeout, (r, v) => r with { Timeout = v }, "Instead of the service's timeout.")
         .Optional("attemptTimeout", Forms.Duration, "the service's", r => r.AttemptTimeout, (r, v) => r with { AttemptTimeout = v },
             "Instead of the service's attemptTimeout.")
@@ -32,5 +45,5 @@ internal static class RouteSection
             "Instead of the service's hedge, as a whole.")
         .Optional("bufferRequests", Forms.Size(0, 16 << 20), Defaults.BufferRequests, r => r.BufferRequests, (r, v) => r with { BufferRequests = v },
             "How much of a request's body is read and checked before the first byte goes to the service.")
-        .NotYet("auth", "validate", "defer", "split", "mirror", "rewrite");
+        .NotYet("validate", "defer", "split", "mirror", "rewrite");
 }

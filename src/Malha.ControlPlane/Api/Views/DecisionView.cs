@@ -16,6 +16,7 @@ namespace Malha.ControlPlane.Api.Views;
 /// <param name="Status">What the client was answered; 499 when it did not wait for it.</param>
 /// <param name="DurationMs">From the request's head to its end.</param>
 /// <param name="Client">The peer's address.</param>
+/// <param name="ClientName">Which of the file's clients it is; null when none took the request.</param>
 /// <param name="Method">The method; empty when no request line came.</param>
 /// <param name="Target">The target, with secrets masked; cut when it is long.</param>
 /// <param name="Listener">Where the request came in.</param>
@@ -25,7 +26,7 @@ namespace Malha.ControlPlane.Api.Views;
 /// <param name="AttemptCount">Attempts made.</param>
 /// <param name="Attempts">The first ones and the last.</param>
 public sealed record DecisionView(
-    string Id, long Sequence, string TraceId, DateTimeOffset At, string Outcome, int Status, double DurationMs, string Client, string Method, string Target,
+    string Id, long Sequence, string TraceId, DateTimeOffset At, string Outcome, int Status, double DurationMs, string Client, string? ClientName, string Method, string Target,
     string? Listener, string? Route, string? Service, RefusalView? Refusal, int AttemptCount, IReadOnlyList<AttemptView> Attempts)
 {
     internal static DecisionView Of(Decision decision) => new(
@@ -42,6 +43,7 @@ public sealed record DecisionView(
         decision.Status,
         Math.Round(decision.Duration.TotalMilliseconds, 3),
         decision.Client,
+        decision.ClientName,
         decision.Method,
         decision.Target,
         decision.Listener,
@@ -55,7 +57,7 @@ public sealed record DecisionView(
 /// <summary>Which rule decided, and what was measured against which limit.</summary>
 /// <param name="Type">The problem type of the answer.</param>
 /// <param name="Title">What happened.</param>
-/// <param name="Detail">Which rule of HTTP the message breaks; null when it breaks none.</param>
+/// <param name="Detail">Which rule of HTTP the message breaks, or what else there is to say; null when the rest says it all.</param>
 /// <param name="Rule">The path of the setting that decided, or the rule of HTTP.</param>
 /// <param name="Limit">The setting's value, in `unit`.</param>
 /// <param name="Observed">What was measured, in `unit`.</param>
@@ -69,7 +71,7 @@ public sealed record RefusalView(string Type, string Title, string? Detail, stri
         return new RefusalView(
             "urn:malha:problem:" + RefusalNames.TextOf(refusal.Kind),
             Encoding.ASCII.GetString(ProblemWriter.Title(refusal.Kind)),
-            refusal.Fault == HttpFault.None ? null : refusal.Fault.Describe(),
+            refusal.Fault == HttpFault.None ? refusal.Detail : refusal.Fault.Describe(),
             refusal.Rule ?? RefusalNames.RuleOf(refusal.Fault),
             isMeasured ? refusal.Limit : null,
             isMeasured ? refusal.Observed : null,

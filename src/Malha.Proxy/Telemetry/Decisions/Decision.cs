@@ -17,6 +17,9 @@ internal sealed record Decision
 
     public required string Client { get; init; }
 
+    /// <summary>Which of the file's clients it is; null when none took the request.</summary>
+    public required string? ClientName { get; init; }
+
     public required string Method { get; init; }
 
     /// <summary>Without secrets; cut when it is long.</summary>

@@ -64,6 +64,7 @@ internal sealed class DecisionLog
         slot.Status = status;
         slot.IsCut = exchange.IsCut;
         slot.Listener = exchange.Connection.ListenerName;
+        slot.ClientName = exchange.Caller.Client?.Name;
         slot.Route = exchange.Route?.Name;
         slot.Service = exchange.Service?.Config.Name;
         slot.Refusal = exchange.Refusal;
@@ -126,6 +127,7 @@ internal sealed class DecisionLog
         RequestId = Next(ref text, slot.Id, MaxId),
         TraceId = Next(ref text, slot.Trace, MaxTrace),
         Client = Next(ref text, slot.Client, MaxClient),
+        ClientName = slot.ClientName,
         Method = Next(ref text, slot.Method, MaxMethod),
         Target = Next(ref text, slot.Target, MaxTarget),
         Time = slot.Time,
@@ -182,6 +184,7 @@ internal sealed class DecisionLog
         public DateTimeOffset Time;
         public TimeSpan Duration;
         public string? Listener;
+        public string? ClientName;
         public string? Route;
         public string? Service;
         public Refusal Refusal;

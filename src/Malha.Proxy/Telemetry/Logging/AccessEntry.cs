@@ -8,6 +8,9 @@ internal readonly ref struct AccessEntry
     /// <summary>The peer's address.</summary>
     public required ReadOnlySpan<byte> Client { get; init; }
 
+    /// <summary>Which of the file's clients it is; null when none took the request.</summary>
+    public string? ClientName { get; init; }
+
     /// <summary>Empty when no request line came.</summary>
     public ReadOnlySpan<byte> Method { get; init; }
 

@@ -51,7 +51,7 @@ internal sealed class TestGateway : IAsyncDisposable
 
     public static MalhaConfig Read(string yaml)
     {
-        var result = MalhaConfigReader.Read(yaml, "malha.yaml", new SecretSource("/", _ => null));
+        var result = MalhaConfigReader.Read(yaml, "malha.yaml", new SecretSource("/", Variable));
         Assert.True(result.Config is not null, string.Join('\n', result.Errors));
         return result.Config!;
     }
@@ -80,6 +80,13 @@ internal sealed class TestGateway : IAsyncDisposable
         await Eventually.HoldsAsync(() => listeners.All(listener => listener.Connections == 0), "all connections end");
         Host.Dispose();
     }
+
+    private static string? Variable(string name) => name switch
+    {
+        "KEY_1" => "key-number-one",
+        "KEY_2" => "key-number-two",
+        _ => null,
+    };
 
     private static string Further(string keys) => keys.Length == 0 ? "" : string.Create(CultureInfo.InvariantCulture, $", {keys}");
 }

@@ -1,0 +1,83 @@
+using System.Buffers.Binary;
+using System.Text;
+using Malha.Configuration;
+using Malha.Proxy.Identity;
+using Malha.Resilience;
+
+namespace Malha.Proxy.RateLimiting;
+
+/// <summary>
+/// Asks the limits of a request (GCRA, one word for each limit and client or address) and keeps their words, for as long as the process lives: a reload
+/// that keeps a client and its limit keeps what has been used of it.
+/// </summary>
+internal sealed class RateLimiter(KeyHash hash, RateLimitStore store)
+{
+    /// <summary>As many as the configuration takes for one client.</summary>
+    private const int LimitsAtMost = 8;
+
+    public RateLimitStore Store => store;
+
+    /// <summary>What tells limits and clients apart in the store: the hash of a name under the process's secret.</summary>
+    public ulong IdOf(string name) => hash.Of(Encoding.UTF8.GetBytes(name));
+
+    /// <summary>Takes the request's cost from all of the limits or, when one refuses, from none.</summary>
+    /// <param name="limits">At least one.</param>
+    /// <param name="client">Who calls, as <see cref="IdOf"/> has it; 0 for nobody known.</param>
+    /// <param name="caller">Where what was found goes.</param>
+    /// <param name="now">The request's arrival.</param>
+    public Refusal Take(LimitSet limits, ulong client, Caller caller, Moment now)
+    {
+        Span<ulong> keys = stackalloc ulong[LimitsAtMost];
+        caller.Limits = limits;
+        RateLimitDecision tightest = default;
+        for (var index = 0; index < limits.Limits.Length; index++)
+        {
+            var limit = limits.Limits[index];
+            keys[index] = KeyOf(limit, client, caller.Address);
+            var decision = store.TryTake(keys[index], limit.Gcra, now, limit.Config.Cost);
+            if (!decision.Allowed)
+            {
+                for (var taken = 0; taken < index; taken++)
+                    store.GiveBack(keys[taken], limits.Limits[taken].Gcra, limits.Limits[taken].Config.Cost);
+                return Refuse(limit, caller, decision);
+            }
+            if (index == 0 || decision.Remaining < tightest.Remaining)
+            {
+                tightest = decision;
+                caller.Limit = limit;
+            }
+        }
+
+        var tight = caller.Limit!;
+        caller.Remaining = tightest.Remaining;
+        caller.ResetSeconds = WholeSeconds(tightest.Remaining == 0 ? tight.NextAfter(tightest) : tightest.ResetAfter);
+        return Refusal.None;
+    }
+
+    /// <summary>What is left of a limit, with nothing taken; of one that counts addresses apart, nobody can say.</summary>
+    public RateLimitDecision? Peek(LimitModel limit, ulong client, Moment now) =>
+        limit.Config.Per == LimitScope.Ip ? null : store.Peek(KeyOf(limit, client, default), limit.Gcra, now);
+
+    private static Refusal Refuse(LimitModel limit, Caller caller, in RateLimitDecision decision)
+    {
+        // In whole milliseconds, rounded up: whoever waits as told is let in.
+        var retryAfterMs = (decision.RetryAfter.Ticks + TimeSpan.TicksPerMillisecond - 1) / TimeSpan.TicksPerMillisecond;
+        caller.Limit = limit;
+        caller.Remaining = decision.Remaining;
+        caller.ResetSeconds = (retryAfterMs + 999) / 1000;
+        var observed = limit.Gcra.Burst - decision.Remaining + limit.Config.Cost;
+        return new Refusal(RefusalKind.RateLimited, Rule: limit.Rule, Limit: limit.Gcra.Burst, Observed: observed, Unit: LimitModel.Unit,
+            RetryAfterMs: retryAfterMs, Detail: limit.Detail);
+    }
+
+    private static long WholeSeconds(TimeSpan time) => (time.Ticks + TimeSpan.TicksPerSecond - 1) / TimeSpan.TicksPerSecond;
+
+    private ulong KeyOf(LimitModel limit, ulong client, Ip address)
+    {
+        Span<byte> key = stackalloc byte[32];
+        BinaryPrimitives.WriteUInt64LittleEndian(key, limit.Id);
+        BinaryPrimitives.WriteUInt64LittleEndian(key[8..], client);
+        BinaryPrimitives.WriteUInt128LittleEndian(key[16..], limit.Config.Per == LimitScope.Ip ? address.Scope.Bits : 0);
+        return hash.Of(key, 1);
+    }
+}
