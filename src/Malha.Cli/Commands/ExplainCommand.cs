@@ -15,14 +15,15 @@ internal static class ExplainCommand
         var url = new Argument<string>("URL") { Description = "A URL, or a path with --header 'Host: …'" };
         var file = new Option<string>("--file") { Description = "The configuration (./malha.yaml)", HelpName = "FILE", DefaultValueFactory = _ => "malha.yaml" };
         var headers = new Option<string[]>("--header", "-H") { Description = "A header of the request", HelpName = "'NAME: VALUE'" };
+        var client = new Option<string>("--client") { Description = "Who calls, by its name in the file: shows its class, its limits and whether it may", HelpName = "NAME" };
         var json = new Option<bool>("--json") { Description = "Print JSON" };
-        var command = new Command("explain", "Show which route, service, policies and endpoints a request would meet") { method, url, file, headers, json };
+        var command = new Command("explain", "Show which route, service, policies and endpoints a request would meet") { method, url, file, headers, client, json };
         command.SetAction(parsed => Run(
-            parsed.GetValue(method)!, parsed.GetValue(url)!, parsed.GetValue(file)!, parsed.GetValue(headers) ?? [], parsed.GetValue(json)));
+            parsed.GetValue(method)!, parsed.GetValue(url)!, parsed.GetValue(file)!, parsed.GetValue(headers) ?? [], parsed.GetValue(client), parsed.GetValue(json)));
         return command;
     }
 
-    private static int Run(string method, string url, string file, string[] headers, bool json)
+    private static int Run(string method, string url, string file, string[] headers, string? client, bool json)
     {
         var result = MalhaConfigReader.ReadFile(file);
         if (result.Config is not { } config)
@@ -32,14 +33,21 @@ internal static class ExplainCommand
             return result.IsUnreadable ? Usage.CannotReach : Usage.Bad;
         }
 
+        if (client is not null && config.Clients.All(one => one.Name != client))
+        {
+            Console.Error.WriteLine($"there is no client '{client}' in {file}; there are: {string.Join(", ", config.Clients.Select(one => one.Name).DefaultIfEmpty("none"))}");
+            return Usage.WrongUsage;
+        }
+
         var (host, target) = Split(url);
         var sketch = RequestSketch.Make(method, host, target, headers);
         var explanation = sketch.Fault == HttpFault.None ? RouteTable.Build(config.Routes).Explain(sketch.Head) : null;
+        var caller = client is null ? null : CallerExplanation.Make(config, client, explanation?.Match.Route);
         if (json)
-            WriteJson(sketch, explanation, config);
+            WriteJson(sketch, explanation, caller, config);
         else
-            WriteText($"{method} {url}", sketch, explanation, config);
-        return explanation?.Match.Route is null ? Usage.Bad : Usage.Done;
+            WriteText($"{method} {url}", sketch, explanation, caller, config);
+        return explanation?.Match.Route is null || caller is { IsRefused: true } ? Usage.Bad : Usage.Done;
     }
 
     // Host and target of a URL, without what Uri would tidy up: dots and escapes are what one may ask about.
@@ -55,9 +63,10 @@ internal static class ExplainCommand
         return (url[start..end], url[end] == '/' ? url[end..] : "/" + url[end..]);
     }
 
-    private static void WriteText(string request, RequestSketch sketch, RouteExplanation? explanation, MalhaConfig config)
+    private static void WriteText(string request, RequestSketch sketch, RouteExplanation? explanation, CallerExplanation? caller, MalhaConfig config)
     {
         Console.WriteLine(request);
+        caller?.WriteText();
         if (explanation is null)
         {
             Console.WriteLine($"  refused   {sketch.Fault.Status()} by the guard: {sketch.Fault.Describe()}");
@@ -103,10 +112,11 @@ internal static class ExplainCommand
         return route.ServiceName is { } service ? ofRoute.Concat(ConfigExplainer.List(config, config.Services[service].Source.Path)) : ofRoute;
     }
 
-    private static void WriteJson(RequestSketch sketch, RouteExplanation? explanation, MalhaConfig config)
+    private static void WriteJson(RequestSketch sketch, RouteExplanation? explanation, CallerExplanation? caller, MalhaConfig config)
     {
         using var writer = new Utf8JsonWriter(Console.OpenStandardOutput(), new JsonWriterOptions { Indented = true });
         writer.WriteStartObject();
+        caller?.WriteJson(writer);
         if (explanation is null)
         {
             writer.WriteNumber("status", sketch.Fault.Status());

@@ -112,6 +112,7 @@ internal sealed class AdminServer : IAsyncDisposable
         _app.Use(next => context => ApiProblem.CompleteAsync(context, next));
         _app.UseRouting();
         GatewayEndpoints.Map(_app);
+        ClientEndpoints.Map(_app);
         ConfigEndpoints.Map(_app);
         DecisionEndpoints.Map(_app);
         EventStream.Map(_app);

@@ -13,6 +13,8 @@ namespace Malha.ControlPlane.Api;
 [JsonSerializable(typeof(Page<EndpointView>))]
 [JsonSerializable(typeof(Page<RouteView>))]
 [JsonSerializable(typeof(Page<ListenerView>))]
+[JsonSerializable(typeof(Page<ClientView>))]
+[JsonSerializable(typeof(Page<LimitView>))]
 [JsonSerializable(typeof(Page<DecisionView>))]
 [JsonSerializable(typeof(SnapshotView))]
 [JsonSerializable(typeof(DroppedView))]

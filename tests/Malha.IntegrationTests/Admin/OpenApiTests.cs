@@ -10,6 +10,7 @@ public sealed class OpenApiTests
     public async Task Every_answer_is_as_the_document_says()
     {
         await using var gateway = await RunningGateway.StartAsync("""
+            clients: { anyone: { any: true, limit: [ 1000/s, { rate: 1000/s, per: ip } ] } }
             services: { web: { endpoints: [ http://127.0.0.1:1 ] } }
             routes:
               - { match: { path: /moved }, redirect: { to: /elsewhere } }
@@ -42,9 +43,9 @@ public sealed class OpenApiTests
                 checkedPaths++;
             }
         }
-        Assert.Equal(8, checkedPaths);
+        Assert.Equal(10, checkedPaths);
         Assert.Equal(
-            ["/api/v1/config", "/api/v1/config/reload", "/api/v1/decisions", "/api/v1/decisions/{id}", "/api/v1/events", "/api/v1/listeners", "/api/v1/routes", "/api/v1/services",
+            ["/api/v1/clients", "/api/v1/config", "/api/v1/config/reload", "/api/v1/decisions", "/api/v1/decisions/{id}", "/api/v1/events", "/api/v1/limits", "/api/v1/listeners", "/api/v1/routes", "/api/v1/services",
              "/api/v1/services/{name}/endpoints", "/livez", "/metrics", "/readyz"],
             document.GetProperty("paths").EnumerateObject().Select(path => path.Name).Order(StringComparer.Ordinal));
     }
