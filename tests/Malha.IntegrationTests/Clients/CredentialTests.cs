@@ -133,7 +133,7 @@ public sealed class CredentialTests
     }
 
     [Fact]
-    public async Task Malha_fields_never_go_on_and_only_a_trusted_Malha_is_believed()
+    public async Task Malha_fields_never_go_on_as_they_came()
     {
         const string Fields = "Malha-Timeout: 5000\r\nmalha-attempt: 2\r\nMalha-Class: high\r\n";
         await using var origin = ScriptedOrigin.Echoing();
