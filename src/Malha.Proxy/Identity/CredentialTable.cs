@@ -8,6 +8,7 @@ namespace Malha.Proxy.Identity;
 /// <summary>
 /// The values of one header field that say who calls. A value is found by a hash under a secret of the process, which tells somebody who guesses nothing
 /// about how near he is; a credential that was found is then compared by its SHA-256, which is all that is kept of it here, in a time that does not depend on it.
+/// A value that has passed is known again by a second hash under the secret: 128 bits in all, at a tenth of the cost.
 /// </summary>
 internal sealed class CredentialTable
 {
@@ -70,9 +71,15 @@ internal sealed class CredentialTable
             return Unknown;
         if (!IsCredential)
             return value.SequenceEqual(entry.Proof) ? entry.Owner : Unknown;
+        var print = _hash.Of(value, ~_space);
+        if (entry.IsKnown(print))
+            return entry.Owner;
         Span<byte> digest = stackalloc byte[SHA256.HashSizeInBytes];
         SHA256.HashData(value, digest);
-        return CryptographicOperations.FixedTimeEquals(digest, entry.Proof) ? entry.Owner : Unknown;
+        if (!CryptographicOperations.FixedTimeEquals(digest, entry.Proof))
+            return Unknown;
+        entry.Remember(print);
+        return entry.Owner;
     }
 
     private bool TryFill(IReadOnlyCollection<(string Value, int Owner)> values, int space, out Dictionary<ulong, Entry> entries)
@@ -87,7 +94,19 @@ internal sealed class CredentialTable
         return true;
     }
 
-    /// <param name="Proof">The digest of a credential, a label itself.</param>
-    /// <param name="Owner">Whose it is.</param>
-    private readonly record struct Entry(byte[] Proof, int Owner);
+    /// <param name="proof">The digest of a credential, a label itself.</param>
+    /// <param name="owner">Whose it is.</param>
+    private sealed class Entry(byte[] proof, int owner)
+    {
+        // 0: none has passed yet. One in 2^64 hashes is 0, and is then compared by its digest each time.
+        private ulong _passed;
+
+        public byte[] Proof => proof;
+
+        public int Owner => owner;
+
+        public bool IsKnown(ulong print) => print != 0 && Volatile.Read(ref _passed) == print;
+
+        public void Remember(ulong print) => Volatile.Write(ref _passed, print);
+    }
 }
