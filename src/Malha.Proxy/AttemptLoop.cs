@@ -76,7 +76,7 @@ internal sealed class AttemptLoop(DataPlane plane)
         {
             // First attempts that succeed are what retries are paid from.
             if (retry is not null && exchange.Attempts == 1)
-                state.Budget.OnFirstAttemptSuccess(now);
+                exchange.Service.BudgetOf(exchange).OnFirstAttemptSuccess(now);
             return default;
         }
         if (exchange.Cancelled != CancelReason.None)

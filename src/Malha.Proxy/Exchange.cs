@@ -114,14 +114,27 @@ internal sealed class Exchange
     /// <summary>Begins the time that the service has, all attempts together.</summary>
     public void BeginTimeout(TimerWheel wheel, Moment now)
     {
-        Deadline = wheel.After(Timeout);
-        PolicyDeadline = Malha.Resilience.Deadline.After(now, Timeout);
+        var timeout = Timeout;
+        IsCallersDeadline = Caller.RemainingTimeout < timeout;
+        if (IsCallersDeadline)
+            timeout = Caller.RemainingTimeout!.Value;
+        Deadline = wheel.After(timeout);
+        PolicyDeadline = Malha.Resilience.Deadline.After(now, timeout);
         BeginAttempt(wheel);
     }
 
+    /// <summary>Whether the time is what the Malha before this one has left, and not the operator's: to run out of it says nothing about the service.</summary>
+    public bool IsCallersDeadline { get; private set; }
+
+    /// <summary>What the attempt under way has, in milliseconds, for the next hop; less than it will be, never more.</summary>
+    public long AttemptTimeMs { get; private set; }
+
     /// <summary>Begins the time that one attempt has.</summary>
-    public void BeginAttempt(TimerWheel wheel) =>
+    public void BeginAttempt(TimerWheel wheel)
+    {
         AttemptDeadline = AttemptTimeout is { } timeout ? Math.Min(Deadline, wheel.After(timeout)) : Deadline;
+        AttemptTimeMs = Math.Max(0, AttemptDeadline - wheel.NowMs - TimerWheel.TickMs);
+    }
 
     /// <summary>The endpoints that attempts were made at.</summary>
     public TriedEndpoints Tried { get; set; }

@@ -59,7 +59,7 @@ internal sealed class GatewayModel
         {
             var before = previous?.Services.GetValueOrDefault(name);
             var kept = before is not null && Equals(before.Config.Tls, service.Tls) ? before.Endpoints : [];
-            services.Add(name, new ServiceModel(service, [.. service.Endpoints.Select(endpoint => KeptOrNew(endpoint, kept, service, runtime.Wheel))], before?.State ?? new ServiceState(service, runtime)));
+            services.Add(name, new ServiceModel(service, [.. service.Endpoints.Select(endpoint => KeptOrNew(endpoint, kept, service, runtime.Wheel))], before?.State ?? new ServiceState(runtime), config.Clients.Select(client => client.Name)));
         }
         return new GatewayModel(config, (previous?.Version ?? 0) + 1, services, IdentityModel.Compile(config, previous?.Identity, runtime.Clock), runtime);
     }
@@ -70,7 +70,7 @@ internal sealed class GatewayModel
         var now = runtime.Clock.Now;
         foreach (var service in Services.Values)
         {
-            service.State.Update(service.Config, now);
+            service.State.Update(service.Config, Classes, now);
             for (var index = 0; index < service.Endpoints.Length; index++)
             {
                 service.Endpoints[index].Load.Weight = service.Config.Endpoints[index].Weight;

@@ -115,6 +115,9 @@ public static class Defaults
     /// <summary>What a person takes for an interruption, not for a failure.</summary>
     public static readonly TimeSpan AdmissionPatientWait = TimeSpan.FromSeconds(1);
 
+    /// <summary>A pool of connections of usual size; an overload fills it within a moment.</summary>
+    public const int AdmissionStartingQueue = 100;
+
     /// <summary>A tenth of a second of 10,000 calls/s.</summary>
     public const int AdmissionQueue = 1_000;
 

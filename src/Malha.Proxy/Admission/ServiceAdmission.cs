@@ -1,5 +1,6 @@
 using System.Runtime.CompilerServices;
 using Malha.Configuration;
+using Malha.Proxy.Identity;
 using Malha.Proxy.Timing;
 using Malha.Proxy.Transport;
 using Malha.Proxy.Upstream;
@@ -27,13 +28,15 @@ internal sealed class ServiceAdmission : TimerEntry, IThreadPoolWorkItem
     public AdmissionController Controller { get; }
 
     /// <summary>What the service asks for; null when it asks for nothing of it.</summary>
-    public static AdmissionOptions? OptionsOf(ServiceConfig config)
+    public static AdmissionOptions? OptionsOf(ServiceConfig config, ClassModel[] classes)
     {
         if (config.Concurrency is null && config.Capacity is null)
             return null;
         // A capacity alone: the limit then only bounds what the connections bound anyhow.
         var limit = config.Concurrency ?? new ConcurrencyLimitOptions { Fixed = Malha.Resilience.Defaults.LimitMax };
-        return new AdmissionOptions { Limit = limit, Capacity = config.Capacity, StartingFor = WarmUp };
+        var options = new AdmissionOptions { Limit = limit, Capacity = config.Capacity, StartingFor = WarmUp };
+        return classes.Length == 0 ? options
+            : options with { Classes = [.. classes.Select(one => new ShareOptions { Name = one.Name, Share = one.Share, Lend = one.Lend })] };
     }
 
     /// <summary>
@@ -42,7 +45,7 @@ internal sealed class ServiceAdmission : TimerEntry, IThreadPoolWorkItem
     public bool TryAdmit(Exchange exchange, Moment now, out Refusal refusal)
     {
         refusal = Refusal.None;
-        var verdict = exchange.Wait.Ask(Controller, shareClass: 0, exchange.PolicyDeadline, now);
+        var verdict = exchange.Wait.Ask(Controller, exchange.ShareClass, exchange.PolicyDeadline, now);
         if (verdict == AdmissionVerdict.Queued)
             return false;
         if (verdict == AdmissionVerdict.Admitted)

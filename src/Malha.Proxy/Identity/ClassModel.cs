@@ -1,3 +1,4 @@
+using System.Text;
 using Malha.Configuration;
 
 namespace Malha.Proxy.Identity;
@@ -9,6 +10,8 @@ namespace Malha.Proxy.Identity;
 /// <param name="Lend">The part of that, from 0 to 1, which others may use while it is idle.</param>
 internal sealed record ClassModel(string Name, int Index, double Share, double Lend)
 {
+    public byte[] NameBytes { get; } = Encoding.ASCII.GetBytes(Name);
+
     public static ClassModel[] Compile(ConfigList<ClassConfig> classes) =>
         [.. classes.Select((one, index) => new ClassModel(one.Name, index, one.Share, one.Lend))];
 }

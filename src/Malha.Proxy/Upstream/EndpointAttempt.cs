@@ -65,7 +65,7 @@ internal sealed class EndpointAttempt(DataPlane plane)
                 continue;
             }
             Finish(exchange, connection, clean: false);
-            return Ended(exchange, endpoint, new AttemptResult(Unanswered(unanswered.Kind), null, unanswered));
+            return Ended(exchange, endpoint, new AttemptResult(Unanswered(exchange, unanswered.Kind), null, unanswered));
         }
     }
 
@@ -148,13 +148,17 @@ internal sealed class EndpointAttempt(DataPlane plane)
 
     private static OutcomeKind Unreached(Exchange exchange, in Refusal refusal, ConnectOutcome outcome) =>
         exchange.Cancelled != CancelReason.None ? OutcomeKind.Abandoned
-        : refusal.Kind == RefusalKind.Deadline ? OutcomeKind.Timeout
+        : refusal.Kind == RefusalKind.Deadline ? OutOfTime(exchange)
         // Our own limit says nothing about the endpoint.
         : outcome == ConnectOutcome.Overflow ? OutcomeKind.BackPressure : OutcomeKind.ConnectionFailure;
 
-    private static OutcomeKind Unanswered(RefusalKind kind) => kind switch
+    // Of the time that the caller had, and not the operator's, nothing can be concluded.
+    private static OutcomeKind OutOfTime(Exchange exchange) =>
+        exchange.IsCallersDeadline && exchange.AttemptDeadline == exchange.Deadline ? OutcomeKind.Abandoned : OutcomeKind.Timeout;
+
+    private static OutcomeKind Unanswered(Exchange exchange, RefusalKind kind) => kind switch
     {
-        RefusalKind.Deadline => OutcomeKind.Timeout,
+        RefusalKind.Deadline => OutOfTime(exchange),
         RefusalKind.ConnectionLost or RefusalKind.BadAnswer => OutcomeKind.Failure,
         _ => OutcomeKind.Abandoned,
     };

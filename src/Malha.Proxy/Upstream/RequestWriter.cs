@@ -45,6 +45,7 @@ internal static class RequestWriter
         WriteFraming(ref writer, exchange);
         WriteForwarding(ref writer, exchange);
         WriteIdentity(ref writer, exchange);
+        WriteForMalha(ref writer, exchange);
         writer.Write(edits.Lines);
         writer.EndLine();
         return writer.Length;
@@ -154,6 +155,23 @@ internal static class RequestWriter
             writer.Write(request.Bytes(field.Value));
             writer.Write(", "u8);
         }
+    }
+
+    // For a Malha behind this one, and for services that look: what time there is, which try it is, and for whom.
+    private static void WriteForMalha(ref HeadWriter writer, Exchange exchange)
+    {
+        writer.Write("Malha-Timeout: "u8);
+        writer.Write(exchange.AttemptTimeMs);
+        writer.EndLine();
+        var attempt = Math.Max(exchange.Attempts, exchange.Caller.InboundAttempt);
+        if (attempt > 1)
+        {
+            writer.Write("Malha-Attempt: "u8);
+            writer.Write(attempt);
+            writer.EndLine();
+        }
+        if (exchange.Model.Classes is { Length: > 0 } classes)
+            writer.Field("Malha-Class"u8, classes[exchange.ShareClass].NameBytes);
     }
 
     private static void WriteIdentity(ref HeadWriter writer, Exchange exchange)

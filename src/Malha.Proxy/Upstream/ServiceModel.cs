@@ -5,8 +5,10 @@ using Malha.Resilience;
 namespace Malha.Proxy.Upstream;
 
 /// <summary>A service as the configuration in force has it. Its endpoints' state outlives it.</summary>
-internal sealed class ServiceModel(ServiceConfig config, EndpointState[] endpoints, ServiceState state)
+internal sealed class ServiceModel(ServiceConfig config, EndpointState[] endpoints, ServiceState state, IEnumerable<string> clients)
 {
+    // By the client's index, after the one of those that are nobody's clients.
+    private readonly RetryBudget[] _budgets = [state.BudgetOf("", config.RetryBudget), .. clients.Select(client => state.BudgetOf(client, config.RetryBudget))];
     private readonly Balancer _balancer = Balancer.Of(config.Balance, [.. endpoints.Select(endpoint => endpoint.Load)]);
 
     public ServiceConfig Config { get; } = config;
@@ -16,6 +18,9 @@ internal sealed class ServiceModel(ServiceConfig config, EndpointState[] endpoin
     public ServiceRules Rules { get; } = new(config);
 
     public EndpointState[] Endpoints { get; } = endpoints;
+
+    /// <summary>What retries are paid from: each caller has a budget of its own.</summary>
+    public RetryBudget BudgetOf(Exchange exchange) => _budgets[exchange.Caller.Client is { } client ? client.Index + 1 : 0];
 
     /// <summary>An endpoint for the next attempt whose breaker lets it pass; those that the exchange has tried come last. Null when there is none.</summary>
     /// <param name="exchange">Learns which one is tried.</param>

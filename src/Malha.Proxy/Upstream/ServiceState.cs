@@ -2,6 +2,7 @@ using System.Collections.Concurrent;
 using Malha.Configuration;
 using Malha.Proxy.Admission;
 using Malha.Proxy.Http1;
+using Malha.Proxy.Identity;
 using Malha.Resilience;
 
 namespace Malha.Proxy.Upstream;
@@ -10,37 +11,35 @@ namespace Malha.Proxy.Upstream;
 internal sealed class ServiceState
 {
     private readonly ConcurrentDictionary<string, RouteBaseline> _baselines = new(StringComparer.Ordinal);
-    private readonly RetryBudget _budget;
+    private readonly ConcurrentDictionary<string, RetryBudget> _budgets = new(StringComparer.Ordinal);
     private readonly GatewayRuntime _runtime;
     private ServiceAdmission? _admission;
     private int _streams;
 
-    public ServiceState(ServiceConfig config, GatewayRuntime runtime)
-    {
-        _budget = new RetryBudget(config.RetryBudget);
-        _runtime = runtime;
-    }
+    public ServiceState(GatewayRuntime runtime) => _runtime = runtime;
 
     /// <summary>Null when the service has neither a capacity nor a limit.</summary>
     public ServiceAdmission? Admission => Volatile.Read(ref _admission);
 
-    /// <summary>What retries are paid from.</summary>
-    public RetryBudget Budget => _budget;
-
     /// <summary>New settings, in place: what the policies have learned stays.</summary>
-    public void Update(ServiceConfig config, Moment now)
+    public void Update(ServiceConfig config, ClassModel[] classes, Moment now)
     {
-        var admission = ServiceAdmission.OptionsOf(config);
+        var admission = ServiceAdmission.OptionsOf(config, classes);
         if (admission is not null && _admission is not null)
             _admission.Controller.Update(admission, now);
         else
             Volatile.Write(ref _admission, admission is null ? null : new ServiceAdmission(admission, _runtime));
 
-        _budget.Update(config.RetryBudget, now);
+        foreach (var budget in _budgets.Values)
+            budget.Update(config.RetryBudget, now);
     }
 
     /// <summary>What answers on a route usually take.</summary>
     public RouteBaseline BaselineOf(string route) => _baselines.GetOrAdd(route, static _ => new RouteBaseline());
+
+    /// <summary>What a caller pays retries from; empty for those that are nobody's clients.</summary>
+    public RetryBudget BudgetOf(string client, RetryBudgetOptions options) =>
+        _budgets.TryGetValue(client, out var budget) ? budget : _budgets.GetOrAdd(client, new RetryBudget(options));
 
     /// <summary>Whether a failed attempt is made again, and after how long.</summary>
     public RetryDecision DecideRetry(RetryPolicy retry, Exchange exchange, in AttemptResult result, Moment now)
@@ -52,6 +51,7 @@ internal sealed class ServiceState
             Idempotent = request.IsIdempotent || request.Has(KnownHeader.IdempotencyKey),
             FirstByteSent = result.Outcome != OutcomeKind.ConnectionFailure,
             AnswerStarted = exchange.Response.HeadSent,
+            RetriedAbove = exchange.Caller.InboundAttempt > 1,
             BodyReplayable = exchange.Body.IsComplete && exchange.Body.CanReplay && !exchange.HasUpload,
         };
         var question = new RetryQuestion
@@ -63,7 +63,7 @@ internal sealed class ServiceState
             TypicalLatency = Admission?.Controller.TypicalLatency ?? default,
             PreviousDelay = exchange.PreviousDelay,
         };
-        return retry.Decide(question, _budget, now);
+        return retry.Decide(question, exchange.Service!.BudgetOf(exchange), now);
     }
 
     /// <summary>Long exchanges under way: upgraded connections and event streams.</summary>

@@ -140,6 +140,8 @@ public sealed class AdmissionController
         AdmissionDecision decision;
         lock (_lock)
         {
+            // A class that new settings took away while its call was on its way here.
+            shareClass = Math.Min(shareClass, _queues.Length - 1);
             if (!_hasStarted)
                 Start_NeedsLock(now);
             Pass_NeedsLock(now, ref decided);

@@ -40,6 +40,9 @@ public sealed record AdmissionOptions
     /// <summary>How long the first moments last; 0: there are none, for who is warm when the first call comes.</summary>
     public TimeSpan StartingFor { get; init; }
 
+    /// <summary>How many may wait so long in the first moments; more are a crowd.</summary>
+    public int StartingQueue { get; init; } = Defaults.AdmissionStartingQueue;
+
     /// <summary>All that is wrong with these settings; empty when nothing is.</summary>
     public IReadOnlyList<OptionError> Validate()
     {

@@ -28,7 +28,9 @@ internal sealed class WaitQueue
     private double _pace;
     private Moment _lastExpiry = new(long.MinValue / 2);
 
-    /// <summary>Until then nothing is concluded from waiting: a program that has just started, and a service that has, are slow for a moment in ways that pass.</summary>
+    /// <summary>
+    /// Until then nothing is concluded from the waiting of a few: a program that has just started, and a service that has, are slow for a moment in ways that pass.
+    /// </summary>
     public Moment StartsUntil { get; set; } = new(long.MinValue / 2);
 
     public int Count { get; private set; }
@@ -54,7 +56,7 @@ internal sealed class WaitQueue
     }
 
     public bool Stands(AdmissionOptions options, Moment now) =>
-        now >= StartsUntil && (now - _lastExpiry < options.StandingAfter || (Count > 0 && now - _drained >= options.StandingAfter)) && !Moves(options, now);
+        !Starts(options, now) && (now - _lastExpiry < options.StandingAfter || (Count > 0 && now - _drained >= options.StandingAfter)) && !Moves(options, now);
 
     /// <summary>One of them got what it waited for.</summary>
     public void Served(Moment now)
@@ -64,7 +66,7 @@ internal sealed class WaitQueue
     }
 
     public TimeSpan Wait(AdmissionOptions options, Moment now) =>
-        now < StartsUntil || Moves(options, now) ? options.PatientWait : Stands(options, now) ? options.StandingWait : options.Wait;
+        Starts(options, now) || Moves(options, now) ? options.PatientWait : Stands(options, now) ? options.StandingWait : options.Wait;
 
     public AdmissionWaiter Next(AdmissionOptions options, Moment now) => Stands(options, now) ? _newest! : _oldest!;
 
@@ -83,6 +85,8 @@ internal sealed class WaitQueue
         waiter.Linked = false;
         Count--;
     }
+
+    private bool Starts(AdmissionOptions options, Moment now) => now < StartsUntil && Count <= options.StartingQueue;
 
     private bool Moves(AdmissionOptions options, Moment now)
     {

@@ -1,3 +1,4 @@
+using System.Globalization;
 using Malha.IntegrationTests.Harness;
 using Malha.IntegrationTests.Traffic.Support;
 using Microsoft.Extensions.Time.Testing;
@@ -133,18 +134,21 @@ public sealed class CredentialTests
     }
 
     [Fact]
-    public async Task Malha_fields_never_go_on_as_they_came()
+    public async Task Malha_fields_of_strangers_are_replaced_and_those_of_a_trusted_Malha_are_believed()
     {
         const string Fields = "Malha-Timeout: 5000\r\nmalha-attempt: 2\r\nMalha-Class: high\r\n";
         await using var origin = ScriptedOrigin.Echoing();
+        const string Classes = "classes: { high: { share: 50% }, low: { share: 50% } }";
         foreach (var trusted in (string[])["[]", "[ 127.0.0.0/8 ]"])
         {
-            await using var gateway = TestGateway.Start(File(origin, $"trustedMalha: {trusted}"));
-            var echo = WireText.Text((await gateway.AskAsync(Get(Fields + "X-Mine: 1\r\n"))).Body);
-            Assert.DoesNotContain("Malha-Timeout: 5000", echo, StringComparison.OrdinalIgnoreCase);
-            Assert.DoesNotContain("malha-attempt: 2", echo, StringComparison.OrdinalIgnoreCase);
-            Assert.DoesNotContain("Malha-Class: high", echo, StringComparison.OrdinalIgnoreCase);
-            Assert.Contains("X-Mine: 1", echo, StringComparison.Ordinal);
+            await using var gateway = TestGateway.Start(File(origin, $"trustedMalha: {trusted}\n{Classes}"));
+            var lines = WireText.Text((await gateway.AskAsync(Get(Fields + "X-Mine: 1\r\n"))).Body).Split('\n');
+            var timeout = int.Parse(Assert.Single(lines, line => line.StartsWith("Malha-Timeout: ", StringComparison.Ordinal))[15..], CultureInfo.InvariantCulture);
+            var isTrusted = trusted != "[]";
+            Assert.InRange(timeout, isTrusted ? 4_000 : 14_000, isTrusted ? 5_000 : 15_000);
+            Assert.Equal(isTrusted ? ["Malha-Attempt: 2"] : Array.Empty<string>(), lines.Where(line => line.StartsWith("Malha-Attempt", StringComparison.OrdinalIgnoreCase)));
+            Assert.Equal([isTrusted ? "Malha-Class: high" : "Malha-Class: low"], lines.Where(line => line.StartsWith("Malha-Class", StringComparison.OrdinalIgnoreCase)));
+            Assert.Contains("X-Mine: 1", lines);
         }
     }
 }
