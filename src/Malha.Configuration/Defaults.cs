@@ -121,6 +121,26 @@ public static class Defaults
     public static readonly Default<TimeSpan> BreakerRamp = new(Policies.BreakerRamp,
         "as long as the first open time: caches cool in proportion to the pause");
 
+    // Health.
+    public static readonly Default<TimeSpan> HealthEvery = new(Policies.HealthEvery, "the interval of nginx's health_check");
+
+    public static readonly Default<TimeSpan> HealthTimeout = new(TimeSpan.FromSeconds(1), "Kubernetes' timeoutSeconds");
+
+    public static readonly Default<int> HealthRise = new(Policies.HealthRise, "HAProxy's rise");
+
+    public static readonly Default<int> HealthFall = new(Policies.HealthFall, "HAProxy's fall, and Kubernetes' failureThreshold");
+
+    public static readonly Default<TimeSpan?> HealthSlowStart = new(Policies.HealthSlowStart, "the example of nginx's slow_start");
+
+    public static readonly Default<bool> HealthEjection = new(true, "as a service mesh does; of two endpoints or more, one at most or 10% are out");
+
+    public static readonly Default<string> HealthMethod = new("GET", "a check should change nothing");
+
+    public static readonly Default<ConfigList<StatusRange>> HealthStatus = new([new StatusRange(200, 299)],
+        "a redirect proves only that somebody redirects; nginx and Kubernetes take 3xx too, AWS and Envoy 200 only");
+
+    public static readonly Default<string> HealthQuery = new("select 1", "the least that needs a working session");
+
     // Routes.
     public static readonly Default<long> BufferRequests = new(0,
         "bodies are streamed: what has arrived is checked, the rest is not waited for");

@@ -18,6 +18,9 @@ internal sealed class AttemptLoop(DataPlane plane)
     public async ValueTask<Refusal> RunAsync(Exchange exchange)
     {
         var service = exchange.Service!;
+        // Nothing is waited for, not even the body, when nobody could answer.
+        if (service.State.Health is { IsUnhealthy: true } health)
+            return health.Refuse(plane.Clock.Now);
         exchange.BegunAt = plane.Wheel.NowMs;
         if (!await ReadBodyAsync(exchange))
             return exchange.Cancelled == CancelReason.None ? Refusals.BodyFault(exchange) : Refusals.Cancelled(exchange);
@@ -43,7 +46,7 @@ internal sealed class AttemptLoop(DataPlane plane)
             if (endpoint is null)
             {
                 admission?.GiveBack(exchange, now);
-                return service.Endpoints.Length == 0 || breaker.Allowed ? new Refusal(RefusalKind.NoEndpoint) : Refusals.BreakerOpen(exchange, breaker);
+                return service.Endpoints.Length == 0 || breaker.Allowed ? service.WhyNobody(now) : Refusals.BreakerOpen(exchange, breaker);
             }
 
             var guard = endpoint.Breaker;
@@ -52,6 +55,7 @@ internal sealed class AttemptLoop(DataPlane plane)
             // All that learn from it do so at the head: how long a body takes is the client's business too.
             now = plane.Clock.Now;
             guard?.Report(breaker.Permit, result.Outcome, now);
+            service.State.Health?.OnAttempt(endpoint, result.Outcome, now);
             admission?.Release(exchange, result, now);
 
             var (again, delay) = ShouldRepeat(exchange, result, now);

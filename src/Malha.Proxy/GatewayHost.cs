@@ -2,6 +2,7 @@ using System.Net.Sockets;
 using System.Security.Cryptography;
 using Malha.Configuration;
 using Malha.Proxy.Downstream;
+using Malha.Proxy.Health;
 using Malha.Proxy.Telemetry;
 using Malha.Proxy.Timing;
 using Malha.Resilience;
@@ -19,12 +20,14 @@ internal sealed class GatewayHost : IDisposable
 
     private readonly SemaphoreSlim _reloading = new(1, 1);
     private readonly GatewayRuntime _runtime;
+    private readonly HealthMonitor _health;
     private Dictionary<string, Http1Listener> _listeners = [];
 
     private GatewayHost(DataPlane plane, GatewayRuntime runtime)
     {
         Plane = plane;
         _runtime = runtime;
+        _health = new HealthMonitor(runtime);
     }
 
     public DataPlane Plane { get; }
@@ -63,6 +66,7 @@ internal sealed class GatewayHost : IDisposable
                 host.Plane.Model.TakeEffect(runtime);
                 telemetry.Follow(host.Plane.Model);
                 host.LoadedAt = time.GetUtcNow();
+                host._health.Follow(host.Plane.Model);
                 foreach (var listener in listeners.Values)
                     host.StartListener(listener);
                 return host;
@@ -90,6 +94,7 @@ internal sealed class GatewayHost : IDisposable
 
             model.TakeEffect(_runtime);
             Plane.Swap(model);
+            _health.Follow(model);
             LoadedAt = Plane.Time.GetUtcNow();
             var removed = _listeners.Values.Except(listeners.Values).ToList();
             var added = listeners.Values.Except(_listeners.Values).ToList();
@@ -137,6 +142,7 @@ internal sealed class GatewayHost : IDisposable
     {
         foreach (var listener in Listeners)
             listener.Dispose();
+        _health.Dispose();
         Plane.Dispose();
         _reloading.Dispose();
     }

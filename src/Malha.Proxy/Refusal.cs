@@ -25,6 +25,7 @@ internal enum RefusalKind : byte
     BadAnswer,
     Deadline,
     Shutdown,
+    Unhealthy,
     Internal,
     InvalidCredential,
     CredentialFailures,

@@ -91,6 +91,8 @@ internal static class ExplainCommand
             Console.WriteLine($"  service   {service}  ({config.Services[service].Source})");
             foreach (var endpoint in config.Services[service].Endpoints)
                 Console.WriteLine($"  endpoint  {endpoint.Url.GetLeftPart(UriPartial.Authority)}");
+            if (config.Services[service].Health is { } health)
+                Console.WriteLine($"  health    {health.Describe()}");
         }
         foreach (var setting in Settings(route, config))
             Console.WriteLine($"  {setting.Path,-44} {setting.Value,-14} {setting.Origin}");

@@ -58,6 +58,15 @@ public sealed record ServiceConfig : ConfigItem
 
     /// <summary>How https endpoints are spoken to; null: the system's certificate authorities, no certificate of our own.</summary>
     public ServiceTlsConfig? Tls { get; init; }
+
+    /// <summary>How its endpoints are checked; null: they are not.</summary>
+    public HealthConfig? Health { get; init; }
+
+    /// <summary>Whether its endpoints are a data store, which is only checked: no request is routed there.</summary>
+    public bool IsStore => Endpoints.Count > 0 && Endpoints[0].IsStore;
+
+    /// <summary>Whether its endpoints are checked, and not only watched.</summary>
+    public bool IsChecked => Health is not null && (IsStore || Health.IsActive);
 }
 
 /// <summary>How one endpoint is chosen among several.</summary>
@@ -73,13 +82,25 @@ public enum BalanceKind
 /// <summary>One address of a service.</summary>
 public sealed record EndpointConfig : ConfigItem
 {
-    /// <summary>An absolute http or https URL with host and port and no more.</summary>
+    /// <summary>The schemes of data stores: PostgreSQL, Redis, and Redis over TLS.</summary>
+    internal static readonly string[] StoreSchemes = ["postgres", "redis", "rediss"];
+
+    /// <summary>An absolute http or https URL with host and port and no more; of a PostgreSQL server also the database. Never a user or password.</summary>
     public required Uri Url { get; init; }
 
     /// <summary>Its share of the traffic relative to the others'.</summary>
     public int Weight { get; init; } = Defaults.Weight.Value;
 
-    public bool IsTls => Url.Scheme == Uri.UriSchemeHttps;
+    /// <summary>Who logs in at a data store; null: nobody says who.</summary>
+    public string? User { get; init; }
+
+    /// <summary>The password at a data store.</summary>
+    public Secret? Password { get; init; }
+
+    public bool IsTls => Url.Scheme == Uri.UriSchemeHttps || Url.Scheme == "rediss";
+
+    /// <summary>Whether it is a data store, which is checked and not routed to.</summary>
+    public bool IsStore => StoreSchemes.Contains(Url.Scheme);
 
     /// <summary>Why a URL cannot be an endpoint, or null when it can.</summary>
     internal static string? WhyNot(Uri url)

@@ -12,7 +12,10 @@ internal static class ConfigValidator
     {
         ListenerRules.Check(config, errors);
         foreach (var service in config.Services.Values)
+        {
             ServiceRules.Check(service, errors);
+            HealthRules.Check(service, config, errors, suggestion);
+        }
         ClientRules.Check(config, errors, suggestion);
         RouteRules.Check(config, errors, suggestion);
     }

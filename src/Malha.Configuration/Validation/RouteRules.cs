@@ -48,6 +48,8 @@ internal static class RouteRules
     {
         if (config.Services.TryGetValue(name, out var service))
         {
+            if (service.IsStore && !service.Source.IsBroken)
+                errors.Add(route.Source.Of("service"), $"{name} is a data store ({service.Endpoints[0].Url.Scheme}), which is only checked; no request can go there");
             if (!service.Source.IsBroken && (route.Timeout is not null || route.AttemptTimeout is not null))
                 ServiceRules.CheckTimeouts(route.Timeout ?? service.Timeout, route.AttemptTimeout ?? service.AttemptTimeout, route.Source, errors);
             return;

@@ -19,7 +19,7 @@ internal static class ServiceRules
         CheckTimeouts(service.Timeout, service.AttemptTimeout, service.Source, errors);
         if (service.Tls is not { } tls)
             return;
-        if (!service.Source.IsBroken && service.Endpoints.All(endpoint => !endpoint.IsTls))
+        if (!service.Source.IsBroken && service.Endpoints.All(endpoint => !endpoint.IsTls && endpoint.Url.Scheme != "postgres"))
             errors.Add(service.Source.Of("tls"), "no endpoint of the service is https, so that tls has no effect");
         if (!tls.Source.IsBroken)
             CheckTls(tls, errors);

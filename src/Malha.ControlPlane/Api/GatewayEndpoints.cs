@@ -65,7 +65,9 @@ internal static class GatewayEndpoints
     {
         if (!gateway.Plane.Model.Services.TryGetValue(name, out var service))
             return ApiProblem.NotFound($"There is no service '{name}'.");
-        var page = Paging.Cut(service.Endpoints, endpoint => endpoint.Config.Url.GetLeftPart(UriPartial.Authority), EndpointView.Of, limit, after, out var problem);
+        var now = gateway.Plane.Clock.Now;
+        var page = Paging.Cut(
+            service.Endpoints, endpoint => endpoint.Config.Url.GetLeftPart(UriPartial.Authority), endpoint => EndpointView.Of(service, endpoint, now), limit, after, out var problem);
         return page is null ? problem! : TypedResults.Ok(page);
     }
 

@@ -30,19 +30,28 @@ internal sealed class EndpointLoad
 
     private int _inFlight;
     private float _weight;
+    private float _share = 1;
     private Average _latency;
     private Average _failures;
 
     public EndpointLoad(float weight = 1) => _weight = weight;
 
-    /// <summary>
-    /// Its part of the traffic, relative to the others': the configured weight, less while it warms up, 0 when it gets nothing.
-    /// </summary>
+    /// <summary>Its part of the traffic now, relative to the others': the full weight, less while it warms up, 0 when it gets nothing.</summary>
     public float Weight
     {
-        get => Volatile.Read(ref _weight);
+        get => Volatile.Read(ref _weight) * Volatile.Read(ref _share);
         set => Volatile.Write(ref _weight, value);
     }
+
+    /// <summary>What it has of the full weight: 1, less while it warms up, 0 when it is not to be used.</summary>
+    public float Share
+    {
+        get => Volatile.Read(ref _share);
+        set => Volatile.Write(ref _share, value);
+    }
+
+    /// <summary>The configured weight.</summary>
+    public float FullWeight => Volatile.Read(ref _weight);
 
     /// <summary>Calls begun and not ended: to the end of the answer's body.</summary>
     public int InFlight => Volatile.Read(ref _inFlight);

@@ -31,7 +31,7 @@ internal sealed class PowerOfTwoChoices : Balancer
         : base(endpoints)
     {
         foreach (var endpoint in endpoints)
-            _mostWeight = Math.Max(_mostWeight, endpoint.Weight);
+            _mostWeight = Math.Max(_mostWeight, endpoint.FullWeight);
     }
 
     protected override int Pick(long nowMs, ref Xorshift random, TriedEndpoints tried)

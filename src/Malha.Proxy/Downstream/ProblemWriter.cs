@@ -107,6 +107,7 @@ internal static class ProblemWriter
         RefusalKind.BodyTooLarge => "body-too-large"u8,
         RefusalKind.ClientGone => "client-gone"u8,
         RefusalKind.NoEndpoint => "no-endpoint"u8,
+        RefusalKind.Unhealthy => "unhealthy"u8,
         RefusalKind.ConnectionLimit => "connection-limit"u8,
         RefusalKind.StreamLimit => "stream-limit"u8,
         RefusalKind.Overloaded => "overloaded"u8,
@@ -136,6 +137,7 @@ internal static class ProblemWriter
         RefusalKind.BodyTooLarge => "The body is larger than the service takes"u8,
         RefusalKind.ClientGone => "The client closed the connection"u8,
         RefusalKind.NoEndpoint => "The service has no endpoint"u8,
+        RefusalKind.Unhealthy => "No endpoint of the service is healthy"u8,
         RefusalKind.ConnectionLimit => "All connections to the endpoint are in use"u8,
         RefusalKind.StreamLimit => "The service has as many long exchanges as it may"u8,
         RefusalKind.Overloaded => "The service has as many requests in flight as it can work on"u8,
@@ -170,7 +172,7 @@ internal static class ProblemWriter
         RefusalKind.ConnectionLost => "malha; error=connection_terminated"u8,
         RefusalKind.BadAnswer => "malha; error=http_protocol_error"u8,
         RefusalKind.Deadline => "malha; error=http_response_timeout"u8,
-        RefusalKind.NoEndpoint or RefusalKind.BreakerOpen => "malha; error=destination_unavailable"u8,
+        RefusalKind.NoEndpoint or RefusalKind.Unhealthy or RefusalKind.BreakerOpen => "malha; error=destination_unavailable"u8,
         _ => "malha; error=proxy_internal_error"u8,
     };
 

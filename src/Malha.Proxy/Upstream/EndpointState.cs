@@ -2,6 +2,7 @@ using System.Net;
 using System.Net.Sockets;
 using Malha.Configuration;
 using Malha.Proxy.Balancing;
+using Malha.Proxy.Health;
 using Malha.Proxy.Telemetry.Metrics;
 using Malha.Proxy.Timing;
 using Malha.Proxy.Transport;
@@ -27,7 +28,8 @@ internal sealed class EndpointState
     {
         Config = config;
         Load = new EndpointLoad(config.Weight);
-        _tls = config.IsTls ? new UpstreamTls(config, tls) : null;
+        Health = new EndpointHealth(Load);
+        _tls = config is { IsTls: true, IsStore: false } ? new UpstreamTls(config, tls) : null;
         _wheel = wheel;
         _authority = System.Text.Encoding.ASCII.GetBytes(config.Url.Authority);
         _address = IPAddress.TryParse(config.Url.Host.Trim('[', ']'), out var ip)
@@ -72,6 +74,9 @@ internal sealed class EndpointState
 
     /// <summary>What the balancer goes by.</summary>
     public EndpointLoad Load { get; }
+
+    /// <summary>What its checks and its traffic say of it.</summary>
+    public EndpointHealth Health { get; }
 
     /// <summary>Attempts under way.</summary>
     public int InFlight => Load.InFlight;

@@ -50,4 +50,7 @@ internal sealed class ServiceModel(ServiceConfig config, EndpointState[] endpoin
         }
         return null;
     }
+
+    /// <summary>Why no endpoint could be chosen.</summary>
+    public Refusal WhyNobody(Moment now) => State.Health?.Refuse(now) ?? new Refusal(RefusalKind.NoEndpoint);
 }

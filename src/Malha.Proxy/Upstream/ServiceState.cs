@@ -1,6 +1,7 @@
 using System.Collections.Concurrent;
 using Malha.Configuration;
 using Malha.Proxy.Admission;
+using Malha.Proxy.Health;
 using Malha.Proxy.Http1;
 using Malha.Proxy.Identity;
 using Malha.Resilience;
@@ -15,11 +16,19 @@ internal sealed class ServiceState
     private readonly GatewayRuntime _runtime;
     private ServiceAdmission? _admission;
     private int _streams;
+    private ServiceHealth? _health;
 
     public ServiceState(GatewayRuntime runtime) => _runtime = runtime;
 
     /// <summary>Null when the service has neither a capacity nor a limit.</summary>
     public ServiceAdmission? Admission => Volatile.Read(ref _admission);
+
+    /// <summary>What is known of its endpoints' health; null when it has one endpoint, and nobody checks it.</summary>
+    public ServiceHealth? Health
+    {
+        get => Volatile.Read(ref _health);
+        set => Volatile.Write(ref _health, value);
+    }
 
     /// <summary>New settings, in place: what the policies have learned stays.</summary>
     public void Update(ServiceConfig config, ClassModel[] classes, Moment now)

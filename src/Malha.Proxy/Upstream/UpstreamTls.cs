@@ -11,23 +11,7 @@ internal sealed class UpstreamTls
 {
     private readonly SslClientAuthenticationOptions _options;
 
-    public UpstreamTls(EndpointConfig endpoint, ServiceTlsConfig? config)
-    {
-        _options = new SslClientAuthenticationOptions
-        {
-            TargetHost = config?.ServerName ?? endpoint.Url.Host.Trim('[', ']'),
-            ApplicationProtocols = [SslApplicationProtocol.Http11],
-            EnabledSslProtocols = SslProtocols.Tls12 | SslProtocols.Tls13,
-        };
-        if (config is null)
-            return;
-        if (!config.Verify)
-            _options.RemoteCertificateValidationCallback = static (_, _, _, _) => true;
-        else if (config.Ca is not null)
-            _options.CertificateChainPolicy = TrustOnly(config.Ca);
-        if (config is { Certificate: not null, Key: not null })
-            _options.ClientCertificateContext = OwnCertificate(config.Certificate, config.Key);
-    }
+    public UpstreamTls(EndpointConfig endpoint, ServiceTlsConfig? config) => _options = Options(endpoint, config, SslApplicationProtocol.Http11);
 
     /// <summary>What the last failed handshake failed of, for the log and the admin API.</summary>
     public string? LastFailure { get; private set; }
@@ -50,6 +34,26 @@ internal sealed class UpstreamTls
             await stream.DisposeAsync();
             return null;
         }
+    }
+
+    /// <summary>How a client speaks TLS to the endpoint. Reads the files of the configuration.</summary>
+    public static SslClientAuthenticationOptions Options(EndpointConfig endpoint, ServiceTlsConfig? config, params SslApplicationProtocol[] protocols)
+    {
+        var options = new SslClientAuthenticationOptions
+        {
+            TargetHost = config?.ServerName ?? endpoint.Url.Host.Trim('[', ']'),
+            ApplicationProtocols = protocols.Length == 0 ? null : [.. protocols],
+            EnabledSslProtocols = SslProtocols.Tls12 | SslProtocols.Tls13,
+        };
+        if (config is null)
+            return options;
+        if (!config.Verify)
+            options.RemoteCertificateValidationCallback = static (_, _, _, _) => true;
+        else if (config.Ca is not null)
+            options.CertificateChainPolicy = TrustOnly(config.Ca);
+        if (config is { Certificate: not null, Key: not null })
+            options.ClientCertificateContext = OwnCertificate(config.Certificate, config.Key);
+        return options;
     }
 
     private static X509ChainPolicy TrustOnly(ConfigFile ca)

@@ -72,6 +72,14 @@ public sealed class OutlierDetector
             return now < endpoint.EjectedUntil;
     }
 
+    /// <summary>How long an ejection goes on; zero when the endpoint is in.</summary>
+    public TimeSpan EjectedFor(OutlierState endpoint, Moment now)
+    {
+        ArgumentNullException.ThrowIfNull(endpoint);
+        lock (_lock)
+            return now < endpoint.EjectedUntil ? endpoint.EjectedUntil - now : TimeSpan.Zero;
+    }
+
     /// <summary>Takes a call's outcome; true when it ejected the endpoint.</summary>
     public bool Report(OutlierState endpoint, OutcomeKind outcome, Moment now)
     {

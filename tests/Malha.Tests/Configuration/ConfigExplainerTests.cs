@@ -67,7 +67,9 @@ public sealed class ConfigExplainerTests
             admin: {}
             clients: { a: { apiKey: env:KEY_1, limit: 1/s } }
             classes: { a: { share: 10% } }
-            services: { a: { endpoints: [https://a.example], tls: {}, retry: {}, hedge: {}, breaker: { slow: { over: 1s } } } }
+            services:
+              a: { endpoints: [https://a.example], tls: {}, retry: {}, hedge: {}, breaker: { slow: { over: 1s } }, health: { path: /health, expect: {} } }
+              b: { endpoints: [http://b.example], health: { steps: [{ path: / }] } }
             routes: [{ redirect: { to: / } }, { match: { path: /a }, respond: {} }]
             """)).Where(setting => setting.Origin.StartsWith("default (", StringComparison.Ordinal)).ToArray();
         foreach (var field in typeof(Defaults).GetFields(BindingFlags.Public | BindingFlags.Static))
@@ -83,6 +85,8 @@ public sealed class ConfigExplainerTests
                 Assert.Equal(Units.Format(duration), setting.Value);
             else if (value is int or string)
                 Assert.Equal(value.ToString(), setting.Value);
+            else if (field.Name == nameof(Defaults.HealthStatus))
+                Assert.Equal("2xx", setting.Value);
             else if (value is IEnumerable)
                 Assert.Equal("[]", setting.Value);
         }

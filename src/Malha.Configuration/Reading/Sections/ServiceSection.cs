@@ -48,7 +48,8 @@ internal static class ServiceSection
             "When an endpoint is given up, how it is tried again, and how it is let back.")
         .Optional("tls", ServiceTlsSection.Section, "the system's authorities, no certificate", s => s.Tls, (s, v) => s with { Tls = v },
             "How https endpoints are spoken to.")
-        .NotYet("health");
+        .Optional("health", HealthSection.Section, "endpoints are watched, not checked", s => s.Health, (s, v) => s with { Health = v },
+            "How Malha finds out whether the endpoints are healthy.");
 
     private static Policy<T>? Item<T>(T? options) where T : class => options is null ? null : new Policy<T>(options);
 }

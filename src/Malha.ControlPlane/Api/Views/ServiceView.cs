@@ -19,9 +19,10 @@ namespace Malha.ControlPlane.Api.Views;
 /// <param name="MaxConnections">The most connections to each endpoint.</param>
 /// <param name="MaxPending">The most requests that wait for a connection to each endpoint.</param>
 /// <param name="Attempts">What its endpoints were asked.</param>
+/// <param name="Health">How it is; null when it has one endpoint, and nobody checks it.</param>
 public sealed record ServiceView(
     string Name, string Balance, int Endpoints, int InFlight, int Streams, int MaxStreams, double TimeoutMs, double? AttemptTimeoutMs, double ConnectTimeoutMs,
-    double IdleTimeoutMs, double? MaxDurationMs, long? MaxBodyBytes, int MaxConnections, int MaxPending, TrafficView Attempts)
+    double IdleTimeoutMs, double? MaxDurationMs, long? MaxBodyBytes, int MaxConnections, int MaxPending, TrafficView Attempts, ServiceHealthView? Health)
 {
     internal static ServiceView Of(ServiceModel service)
     {
@@ -41,7 +42,8 @@ public sealed record ServiceView(
             config.MaxBody,
             config.MaxConnections,
             config.MaxPending,
-            TrafficView.Of(service.Endpoints.Select(endpoint => endpoint.Metrics.Attempts)));
+            TrafficView.Of(service.Endpoints.Select(endpoint => endpoint.Metrics.Attempts)),
+            ServiceHealthView.Of(service));
     }
 }
 
@@ -56,10 +58,12 @@ public sealed record ServiceView(
 /// <param name="ConnectFailures">Connections that could not be opened: refused, too slow or not trusted.</param>
 /// <param name="Retries">Attempts that repeated an earlier one.</param>
 /// <param name="Attempts">What it was asked.</param>
+/// <param name="Health">How it is.</param>
 public sealed record EndpointView(
-    string Url, int Weight, int InFlight, int Pending, int OpenConnections, int ConnectingConnections, long Connects, long ConnectFailures, long Retries, TrafficView Attempts)
+    string Url, int Weight, int InFlight, int Pending, int OpenConnections, int ConnectingConnections, long Connects, long ConnectFailures, long Retries, TrafficView Attempts,
+    EndpointHealthView Health)
 {
-    internal static EndpointView Of(EndpointState endpoint)
+    internal static EndpointView Of(ServiceModel service, EndpointState endpoint, Malha.Resilience.Moment now)
     {
         var metrics = endpoint.Metrics;
         return new EndpointView(
@@ -72,6 +76,7 @@ public sealed record EndpointView(
             metrics.Connects(ConnectOutcome.Connected),
             metrics.Connects(ConnectOutcome.Refused) + metrics.Connects(ConnectOutcome.TimedOut) + metrics.Connects(ConnectOutcome.Untrusted),
             metrics.Retries,
-            TrafficView.Of([metrics.Attempts]));
+            TrafficView.Of([metrics.Attempts]),
+            EndpointHealthView.Of(service, endpoint, now));
     }
 }

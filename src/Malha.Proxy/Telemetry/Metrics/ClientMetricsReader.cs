@@ -5,8 +5,10 @@ namespace Malha.Proxy.Telemetry.Metrics;
 /// <summary>The metrics of what Malha asked endpoints for: <c>http.client.*</c>, and their connections.</summary>
 internal static class ClientMetricsReader
 {
-    public static IEnumerable<MetricFamily> Read(IEnumerable<ServiceModel> services)
+    public static IEnumerable<MetricFamily> Read(IEnumerable<ServiceModel> all)
     {
+        // No request goes to a data store.
+        var services = all.Where(service => !service.Config.IsStore).ToArray();
         var endpoints = services.SelectMany(service => service.Endpoints, (service, endpoint) => (Labels: MetricLabels.Of(service, endpoint).ToArray(), Endpoint: endpoint)).ToArray();
         var durations = endpoints.SelectMany(one => Durations(one.Labels, one.Endpoint.Metrics.Attempts)).ToArray();
 

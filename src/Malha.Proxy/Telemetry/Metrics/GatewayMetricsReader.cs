@@ -13,6 +13,7 @@ internal static class GatewayMetricsReader
         var model = host.Plane.Model;
         return ServerMetricsReader.Read(host.Telemetry.Requests, model.RouteMetrics)
             .Concat(ClientMetricsReader.Read(model.Services.Values))
+            .Concat(HealthMetricsReader.Read(model.Services.Values))
             .Concat(CallerMetricsReader.Read(model.Identity))
             .Concat(Gateway(host, model))
             .Concat(ProcessMetricsReader.Read());
