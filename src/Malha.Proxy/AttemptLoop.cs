@@ -6,13 +6,23 @@ using Malha.Resilience;
 namespace Malha.Proxy;
 
 /// <summary>Makes attempts until one has answered or no other would be sensible, and passes the answer on.</summary>
-internal sealed class AttemptLoop(DataPlane plane)
+internal sealed class AttemptLoop
 {
     /// <summary>Endpoints that are asked in turn when one refuses the connection: that costs a service nothing, and needs no retry policy.</summary>
     private const int MaxUnreached = 3;
 
-    private readonly EndpointAttempt _attempt = new(plane);
-    private readonly AnswerRelay _relay = new(plane);
+    private readonly DataPlane _plane;
+    private readonly EndpointAttempt _attempt;
+    private readonly HedgedAttempts _hedged;
+    private readonly AnswerRelay _relay;
+
+    public AttemptLoop(DataPlane plane)
+    {
+        _plane = plane;
+        _attempt = new EndpointAttempt(plane);
+        _hedged = new HedgedAttempts(plane, _attempt);
+        _relay = new AnswerRelay(plane);
+    }
 
     [AsyncMethodBuilder(typeof(PooledAsyncMethodBuilder<>))]
     public async ValueTask<Refusal> RunAsync(Exchange exchange)
@@ -20,14 +30,14 @@ internal sealed class AttemptLoop(DataPlane plane)
         var service = exchange.Service!;
         // Nothing is waited for, not even the body, when nobody could answer.
         if (service.State.Health is { IsUnhealthy: true } health)
-            return health.Refuse(plane.Clock.Now);
-        exchange.BegunAt = plane.Wheel.NowMs;
+            return health.Refuse(_plane.Clock.Now);
+        exchange.BegunAt = _plane.Wheel.NowMs;
         if (!await ReadBodyAsync(exchange))
             return exchange.Cancelled == CancelReason.None ? Refusals.BodyFault(exchange) : Refusals.Cancelled(exchange);
         if (exchange.Body.IsComplete)
             exchange.Connection.WatchClient();
-        var now = plane.Clock.Now;
-        exchange.BeginTimeout(plane.Wheel, now);
+        var now = _plane.Clock.Now;
+        exchange.BeginTimeout(_plane.Wheel, now);
         while (exchange.Cancelled == CancelReason.None)
         {
             // Admission first: who waits must hold nothing of an endpoint's. The permit is this attempt's alone, and none is held during a back-off.
@@ -38,35 +48,31 @@ internal sealed class AttemptLoop(DataPlane plane)
                     full = await admission.WaitAsync(exchange);
                 if (!full.IsNone)
                     return full;
-                now = plane.Clock.Now;
+                now = _plane.Clock.Now;
             }
 
             // Then an endpoint whose breaker lets it pass: a breaker counts only what really goes out.
-            var endpoint = service.Choose(exchange, plane.Wheel.NowMs, now, out var breaker);
+            var endpoint = service.Choose(exchange, _plane.Wheel.NowMs, now, out var breaker);
             if (endpoint is null)
             {
-                admission?.GiveBack(exchange, now);
+                admission?.GiveBack(exchange.Attempt, now);
                 return service.Endpoints.Length == 0 || breaker.Allowed ? service.WhyNobody(now) : Refusals.BreakerOpen(exchange, breaker);
             }
 
-            var guard = endpoint.Breaker;
-            var result = await _attempt.RunAsync(exchange, endpoint);
+            exchange.Attempt.Begin(endpoint, breaker, admission);
+            var result = exchange.Model.HedgeOf(exchange.Route!) is { } hedging && HedgedAttempts.Allows(exchange)
+                ? await _hedged.RunAsync(exchange, hedging) : await _attempt.RunAsync(exchange, exchange.Attempt);
 
-            // All that learn from it do so at the head: how long a body takes is the client's business too.
-            now = plane.Clock.Now;
-            guard?.Report(breaker.Permit, result.Outcome, now);
-            service.State.Health?.OnAttempt(endpoint, result.Outcome, now);
-            admission?.Release(exchange, result, now);
-
+            now = _plane.Clock.Now;
             var (again, delay) = ShouldRepeat(exchange, result, now);
             if (!again)
                 return result.Connection is { } answered ? await _relay.PassAsync(exchange, answered) : result.Refusal;
             if (result.Connection is { } discarded)
-                EndpointAttempt.Finish(exchange, discarded, clean: false);
+                EndpointAttempt.Finish(exchange.Attempt, discarded, clean: false);
             if (delay > TimeSpan.Zero)
             {
-                await exchange.Pause.ForAsync(plane.Wheel, delay, exchange);
-                now = plane.Clock.Now;
+                await exchange.Pause.ForAsync(_plane.Wheel, delay, exchange);
+                now = _plane.Clock.Now;
             }
         }
         return Refusals.Cancelled(exchange);

@@ -25,9 +25,7 @@ internal sealed class Exchange
     public Xorshift Random;
 
     private readonly Clock _clock;
-    private UpstreamConnection? _upstream;
-    private long _lease;
-    private PendingConnection? _connecting;
+    private volatile AttemptSlot[] _hedges = [];
     // Which use of this object it is in the upper bits, why it was cancelled in the lowest byte.
     private long _life;
     private bool _keepsRequestId;
@@ -43,6 +41,7 @@ internal sealed class Exchange
         Random = new Xorshift(seed);
         Body = new RequestBody();
         Response = new ResponseWriter();
+        Attempt = new AttemptSlot(this);
         Trace = new TraceIdentity(seed);
     }
 
@@ -90,8 +89,11 @@ internal sealed class Exchange
     /// <summary>When the answer's head must be there, in milliseconds of the wheel.</summary>
     public long Deadline { get; set; } = TimerEntry.None;
 
-    /// <summary>The same for the attempt under way, its connection included.</summary>
-    public long AttemptDeadline { get; private set; } = TimerEntry.None;
+    /// <summary>The attempt under way; the one whose answer is passed on.</summary>
+    public AttemptSlot Attempt { get; }
+
+    /// <summary>Whether there may be others beside it: what they say before their final answers goes to nobody.</summary>
+    public bool IsHedged { get; set; }
 
     /// <summary>The whole's deadline for the policies.</summary>
     public Malha.Resilience.Deadline PolicyDeadline { get; private set; }
@@ -101,9 +103,6 @@ internal sealed class Exchange
 
     /// <summary>Its back-off between two attempts.</summary>
     public Pause Pause { get; } = new();
-
-    /// <summary>The permit of the attempt under way.</summary>
-    public LimitPermit Permit { get; set; }
 
     /// <summary>What an answer on this route usually takes.</summary>
     public RouteBaseline Baseline => Model.BaselineOf(Route!);
@@ -120,7 +119,7 @@ internal sealed class Exchange
             timeout = Caller.RemainingTimeout!.Value;
         Deadline = wheel.After(timeout);
         PolicyDeadline = Malha.Resilience.Deadline.After(now, timeout);
-        BeginAttempt(wheel);
+        BeginAttempt(wheel, Attempt);
     }
 
     /// <summary>Whether the time is what the Malha before this one has left, and not the operator's: to run out of it says nothing about the service.</summary>
@@ -130,11 +129,14 @@ internal sealed class Exchange
     public long AttemptTimeMs { get; private set; }
 
     /// <summary>Begins the time that one attempt has.</summary>
-    public void BeginAttempt(TimerWheel wheel)
+    public void BeginAttempt(TimerWheel wheel, AttemptSlot slot)
     {
-        AttemptDeadline = AttemptTimeout is { } timeout ? Math.Min(Deadline, wheel.After(timeout)) : Deadline;
-        AttemptTimeMs = Math.Max(0, AttemptDeadline - wheel.NowMs - TimerWheel.TickMs);
+        slot.Deadline = AttemptTimeout is { } timeout ? Math.Min(Deadline, wheel.After(timeout)) : Deadline;
+        AttemptTimeMs = Math.Max(0, slot.Deadline - wheel.NowMs - TimerWheel.TickMs);
     }
+
+    /// <summary>Another attempt begins beside the first: it ends with the exchange as that one does.</summary>
+    public void Hedge(AttemptSlot slot) => _hedges = [.. _hedges, slot];
 
     /// <summary>The endpoints that attempts were made at.</summary>
     public TriedEndpoints Tried { get; set; }
@@ -215,7 +217,10 @@ internal sealed class Exchange
         Caller.Reset();
         Route = null;
         Service = null;
-        Deadline = AttemptDeadline = TimerEntry.None;
+        Deadline = TimerEntry.None;
+        Attempt.Reset();
+        _hedges = [];
+        IsHedged = false;
         Attempts = 0;
         PreviousDelay = default;
         Tried = default;
@@ -228,8 +233,6 @@ internal sealed class Exchange
         Upload = default;
         HasUpload = false;
         Volatile.Write(ref _life, Ticket + byte.MaxValue + 1);
-        _upstream = null;
-        _connecting = null;
     }
 
     /// <summary>Ends it from outside: the attempt under way is broken off, no other begins. From any thread; the first reason stands.</summary>
@@ -239,8 +242,8 @@ internal sealed class Exchange
         if (Interlocked.CompareExchange(ref _life, cancelled, ticket) != ticket)
             return;
         // The reason is written before this reads the connection; Attach writes the connection before it reads the reason. One of the two sees the other.
-        var (connecting, upstream) = (Volatile.Read(ref _connecting), Volatile.Read(ref _upstream));
-        var lease = Volatile.Read(ref _lease);
+        var (connecting, upstream, lease) = Attempt.Carrier();
+        var hedges = _hedges;
         // It may have ended and begun again meanwhile: what was read would be the next one's.
         if (Volatile.Read(ref _life) != cancelled)
             return;
@@ -248,14 +251,8 @@ internal sealed class Exchange
         Pause.Cut();
         connecting?.Cancel();
         upstream?.Abort(lease);
-    }
-
-    /// <summary>Says which connection carries the attempt. False when the exchange was cancelled meanwhile.</summary>
-    public bool Attach(UpstreamConnection connection)
-    {
-        Volatile.Write(ref _lease, connection.Lease);
-        Interlocked.Exchange(ref _upstream, connection);
-        return Cancelled == CancelReason.None;
+        foreach (var hedge in hedges)
+            hedge.Lose();
     }
 
     /// <summary>Counts what has gone through after a switch to another protocol. The two directions are counted by different threads.</summary>
@@ -265,15 +262,6 @@ internal sealed class Exchange
             _tunnelledIn += count;
         else
             _tunnelledOut += count;
-    }
-
-    public void Detach() => Volatile.Write(ref _upstream, null);
-
-    public void Connecting(PendingConnection? connection)
-    {
-        Interlocked.Exchange(ref _connecting, connection);
-        if (connection is not null && Cancelled != CancelReason.None)
-            connection.Cancel();
     }
 }
 

@@ -14,6 +14,7 @@ internal sealed class GatewayModel
     private readonly ServiceModel?[] _serviceOfRoute;
     private readonly RouteBaseline?[] _baselineOfRoute;
     private readonly RetryPolicy?[] _retryOfRoute;
+    private readonly Hedging?[] _hedgeOfRoute;
 
     private GatewayModel(MalhaConfig config, long version, Dictionary<string, ServiceModel> services, IdentityModel identity, GatewayRuntime runtime)
     {
@@ -24,8 +25,9 @@ internal sealed class GatewayModel
         Routes = RouteTable.Build(config.Routes);
         RouteMetrics = runtime.Telemetry.Requests.Bind(Routes.Routes);
         AccessLog = AccessLogModel.Of(config.AccessLog, runtime.Telemetry.Output is { IsTerminal: true });
-        _baselineOfRoute = [.. Routes.Routes.ToArray().Select(route => route.ServiceName is null ? null : services[route.ServiceName].State.BaselineOf(route.Name))];
+        _baselineOfRoute = [.. Routes.Routes.ToArray().OrderBy(route => route.Index).Select(route => route.ServiceName is null ? null : services[route.ServiceName].State.BaselineOf(route.Name))];
         _retryOfRoute = [.. config.Routes.Select(route => RetryOf(route, config, runtime.Chance))];
+        _hedgeOfRoute = [.. Routes.Routes.ToArray().OrderBy(route => route.Index).Select(route => HedgeOf(route, config, services))];
         _serviceOfRoute = [.. config.Routes.Select(route => route.Service is null ? null : services[route.Service])];
     }
 
@@ -67,6 +69,11 @@ internal sealed class GatewayModel
     /// <summary>The settings reach the state that lives on. Once it is certain that this configuration comes into force.</summary>
     public void TakeEffect(GatewayRuntime runtime)
     {
+        foreach (var route in Routes.Routes)
+        {
+            if (HedgeOf(route) is { } hedging)
+                hedging.Update(route.Config.Hedge is { } own ? own.Value! : ServiceOf(route)!.Config.Hedge!);
+        }
         var now = runtime.Clock.Now;
         foreach (var service in Services.Values)
         {
@@ -85,6 +92,9 @@ internal sealed class GatewayModel
     /// <summary>When a failed attempt is made again on a route: its own policy, or its service's; null: never.</summary>
     public RetryPolicy? RetryOf(RouteModel route) => _retryOfRoute[route.Index];
 
+    /// <summary>When another attempt starts beside one that takes long, on a route; null: never.</summary>
+    public Hedging? HedgeOf(RouteModel route) => _hedgeOfRoute[route.Index];
+
     public ServiceModel? ServiceOf(RouteModel route) => _serviceOfRoute[route.Index];
 
     /// <summary>Closes what this configuration had and the next one has not; exchanges under way end as they are.</summary>
@@ -96,6 +106,15 @@ internal sealed class GatewayModel
             if (!kept.Contains(endpoint))
                 endpoint.Retire();
         }
+    }
+
+    // What answers take is known by route, and outlives a reload.
+    private static Hedging? HedgeOf(RouteModel route, MalhaConfig config, Dictionary<string, ServiceModel> services)
+    {
+        if (route.ServiceName is not { } service)
+            return null;
+        var options = route.Config.Hedge is { } own ? own.Value : config.Services[service].Hedge;
+        return options is null ? null : services[service].State.HedgeOf(route.Name, options);
     }
 
     // It has no state but its chance: a new one with each configuration loses nothing.

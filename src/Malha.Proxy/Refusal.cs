@@ -22,6 +22,7 @@ internal enum RefusalKind : byte
     ConnectTimeout,
     Untrusted,
     ConnectionLost,
+    HedgeLost,
     BadAnswer,
     Deadline,
     Shutdown,

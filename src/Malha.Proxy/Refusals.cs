@@ -46,11 +46,11 @@ internal static class Refusals
         return connection.Fault == HttpFault.None ? new Refusal(RefusalKind.ConnectionLost) : new Refusal(RefusalKind.BadAnswer, connection.Fault);
     }
 
-    public static Refusal NotConnected(Exchange exchange, EndpointState endpoint, ConnectOutcome outcome, DataPlane plane)
+    public static Refusal NotConnected(Exchange exchange, AttemptSlot slot, ConnectOutcome outcome, DataPlane plane)
     {
         if (exchange.Cancelled != CancelReason.None)
             return Cancelled(exchange);
-        if (plane.Wheel.NowMs >= exchange.AttemptDeadline)
+        if (plane.Wheel.NowMs >= slot.Deadline)
             return TimedOut(exchange, plane);
         var service = exchange.Service!;
         return outcome switch
@@ -58,8 +58,8 @@ internal static class Refusals
             ConnectOutcome.TimedOut => new Refusal(RefusalKind.ConnectTimeout, Rule: service.Rules.ConnectTimeout, Limit: service.Config.ConnectTimeout.TotalMilliseconds,
                 Observed: plane.Time.GetElapsedTime(exchange.StartedAt).TotalMilliseconds, Unit: "ms"),
             ConnectOutcome.Overflow => new Refusal(RefusalKind.ConnectionLimit, Rule: service.Rules.MaxConnections, Limit: service.Config.MaxConnections,
-                Observed: endpoint.Open, Unit: "connections"),
-            ConnectOutcome.Untrusted => new Refusal(RefusalKind.Untrusted, Rule: service.Rules.Tls, Detail: endpoint.LastTlsFailure),
+                Observed: slot.Endpoint.Open, Unit: "connections"),
+            ConnectOutcome.Untrusted => new Refusal(RefusalKind.Untrusted, Rule: service.Rules.Tls, Detail: slot.Endpoint.LastTlsFailure),
             _ => new Refusal(RefusalKind.ConnectFailed),
         };
     }

@@ -15,6 +15,8 @@ internal sealed class ServiceAdmission : TimerEntry, IThreadPoolWorkItem
     /// <summary>In the first moments of a program much is compiled and connected for the first time; requests that wait for that are no overload.</summary>
     private static readonly TimeSpan WarmUp = TimeSpan.FromSeconds(2);
 
+    private static readonly RouteBaseline NoRoute = new();
+
     private readonly TimerWheel _wheel;
     private readonly Clock _clock;
 
@@ -50,7 +52,7 @@ internal sealed class ServiceAdmission : TimerEntry, IThreadPoolWorkItem
             return false;
         if (verdict == AdmissionVerdict.Admitted)
         {
-            exchange.Permit = exchange.Wait.Decision.Permit;
+            exchange.Attempt.Permit = exchange.Wait.Decision.Permit;
             return true;
         }
         refusal = Refused(exchange, exchange.Wait.Decision);
@@ -72,7 +74,7 @@ internal sealed class ServiceAdmission : TimerEntry, IThreadPoolWorkItem
 
             if (exchange.Wait.Decision.Verdict == AdmissionVerdict.Admitted)
             {
-                exchange.Permit = exchange.Wait.Decision.Permit;
+                exchange.Attempt.Permit = exchange.Wait.Decision.Permit;
                 return Refusal.None;
             }
             // An order to cancel that was meant for the exchange that was here before may come late.
@@ -85,16 +87,24 @@ internal sealed class ServiceAdmission : TimerEntry, IThreadPoolWorkItem
     }
 
     /// <summary>The permit was for an attempt that was not made.</summary>
-    public void GiveBack(Exchange exchange, Moment now) => Controller.Release(exchange.Permit, exchange.Baseline, OutcomeKind.ConnectionFailure, now);
+    public void GiveBack(AttemptSlot slot, Moment now) => Controller.Release(slot.Permit, NoRoute, OutcomeKind.ConnectionFailure, now);
+
+    /// <summary>A permit if there is one without waiting, for a hedge.</summary>
+    public bool TryAdmitAtOnce(Exchange exchange, Moment now, out LimitPermit permit)
+    {
+        var decision = Controller.TryAdmit(exchange.ShareClass, waiter: null, exchange.PolicyDeadline, now);
+        permit = decision.Permit;
+        return decision.Verdict == AdmissionVerdict.Admitted;
+    }
 
     /// <summary>The attempt has its answer's head, or failed for good.</summary>
-    public void Release(Exchange exchange, in AttemptResult result, Moment now)
+    public void Release(Exchange exchange, AttemptSlot slot, in AttemptResult result, Moment now)
     {
         if (result.Outcome is OutcomeKind.Timeout or OutcomeKind.Abandoned)
-            Controller.Abandon(exchange.Permit, exchange.Baseline, now);
+            Controller.Abandon(slot.Permit, exchange.Baseline, now);
         else
             // What says nothing about how long the service works is treated as a failure is: it takes no part in finding the limit.
-            Controller.Release(exchange.Permit, exchange.Baseline, result.IsTelling ? result.Outcome : OutcomeKind.Failure, now);
+            Controller.Release(slot.Permit, exchange.Baseline, result.IsTelling ? result.Outcome : OutcomeKind.Failure, now);
     }
 
     // Those who waited too long are answered on another thread: the wheel has other deadlines to meet.

@@ -77,18 +77,20 @@ internal sealed class GatewayTelemetry
     }
 
     /// <summary>An endpoint has been chosen for the next attempt.</summary>
-    public void AttemptBegan(Exchange exchange, EndpointState endpoint)
+    public void AttemptBegan(Exchange exchange, AttemptSlot slot)
     {
-        exchange.AttemptLog.Begin(endpoint, _time.GetElapsedTime(exchange.StartedAt));
+        slot.BeganAt = _time.GetElapsedTime(exchange.StartedAt);
+        exchange.AttemptLog.Begin(slot.Endpoint);
         if (exchange.Attempts > 1)
-            endpoint.Metrics.Retried();
+            slot.Endpoint.Metrics.Retried();
     }
 
     /// <summary>The attempt has its answer's head, or has failed. Returns how long it took.</summary>
-    public TimeSpan AttemptEnded(Exchange exchange, int status, RefusalKind failure = RefusalKind.None)
+    public TimeSpan AttemptEnded(Exchange exchange, AttemptSlot slot, int status, RefusalKind failure = RefusalKind.None)
     {
-        var duration = exchange.AttemptLog.End(_time.GetElapsedTime(exchange.StartedAt), status, failure);
-        var endpoint = exchange.AttemptLog.Endpoint!;
+        var endpoint = slot.Endpoint;
+        var duration = _time.GetElapsedTime(exchange.StartedAt) - slot.BeganAt;
+        exchange.AttemptLog.End(new AttemptRecord(endpoint, slot.BeganAt, duration, status, failure));
         var key = new SeriesKey(exchange.Request.Kind, status, failure, HttpVersionKind.Http11, endpoint.Config.IsTls);
         endpoint.Metrics.Attempts.Of(key).Record(duration, 0, 0);
         return duration;

@@ -15,14 +15,14 @@ internal sealed class AnswerRelay(DataPlane plane)
         var isTunnel = connection.Head.Status == 101;
         if (isTunnel && !exchange.Request.WantsUpgrade)
         {
-            EndpointAttempt.Finish(exchange, connection, clean: false);
+            EndpointAttempt.Finish(exchange.Attempt, connection, clean: false);
             return new Refusal(RefusalKind.BadAnswer, HttpFault.BadUpgrade);
         }
 
         using var stream = exchange.Service!.State.EnterStream(connection.Head, exchange.Service.Config, out var tooMany);
         if (tooMany)
         {
-            EndpointAttempt.Finish(exchange, connection, clean: false);
+            EndpointAttempt.Finish(exchange.Attempt, connection, clean: false);
             return Refusals.TooManyStreams(exchange);
         }
 
@@ -31,7 +31,7 @@ internal sealed class AnswerRelay(DataPlane plane)
         if (connection.Fault != HttpFault.None)
         {
             var fault = connection.Fault;
-            EndpointAttempt.Finish(exchange, connection, clean: false);
+            EndpointAttempt.Finish(exchange.Attempt, connection, clean: false);
             return new Refusal(RefusalKind.BadAnswer, fault);
         }
 
@@ -43,7 +43,7 @@ internal sealed class AnswerRelay(DataPlane plane)
             // Its end is an orderly one when both sides have ended theirs: what is still on its way must arrive.
             connection.Head.KeepAlive = false;
             var whole = sent && await Tunnel.RunAsync(exchange, connection, (long)exchange.Service.Config.IdleTimeout.TotalMilliseconds, LastMoment(exchange));
-            EndpointAttempt.Finish(exchange, connection, clean: whole);
+            EndpointAttempt.Finish(exchange.Attempt, connection, clean: whole);
             return Refusal.None;
         }
 
@@ -52,13 +52,13 @@ internal sealed class AnswerRelay(DataPlane plane)
             if (plane.Wheel.NowMs > LastMoment(exchange) || !await NextBlockAsync(exchange, connection))
             {
                 var cut = Cut(exchange, connection);
-                EndpointAttempt.Finish(exchange, connection, clean: false);
+                EndpointAttempt.Finish(exchange.Attempt, connection, clean: false);
                 return cut;
             }
             sent = await exchange.Response.SendBlockAsync(connection.Block, connection.Trailers);
         }
         // After an early answer the server has said all, whatever else the client would send.
-        EndpointAttempt.Finish(exchange, connection, clean: sent && exchange.IsSent);
+        EndpointAttempt.Finish(exchange.Attempt, connection, clean: sent && exchange.IsSent);
         return sent ? Refusal.None : new Refusal(RefusalKind.ClientGone);
     }
 

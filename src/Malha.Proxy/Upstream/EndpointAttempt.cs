@@ -24,12 +24,13 @@ internal sealed class EndpointAttempt(DataPlane plane)
     private readonly RequestUpload _upload = new(plane.Wheel, plane.Clock);
 
     [AsyncMethodBuilder(typeof(PooledAsyncMethodBuilder<>))]
-    public async ValueTask<AttemptResult> RunAsync(Exchange exchange, EndpointState endpoint)
+    public async ValueTask<AttemptResult> RunAsync(Exchange exchange, AttemptSlot slot)
     {
+        var endpoint = slot.Endpoint;
         exchange.Attempts++;
-        exchange.BeginAttempt(plane.Wheel);
+        exchange.BeginAttempt(plane.Wheel, slot);
         endpoint.Load.Started();
-        plane.Telemetry.AttemptBegan(exchange, endpoint);
+        plane.Telemetry.AttemptBegan(exchange, slot);
 
         // The server may be closing an idle connection just now. A request that can be repeated takes one all the same; a body that is still coming in could
         // be sent only once, and goes over a connection that was in use a moment ago, or a new one.
@@ -38,51 +39,51 @@ internal sealed class EndpointAttempt(DataPlane plane)
         {
             if (connection is null)
             {
-                var (opened, outcome) = await endpoint.ConnectAsync(exchange.Service!.Config, exchange);
+                var (opened, outcome) = await endpoint.ConnectAsync(exchange.Service!.Config, slot);
                 if (opened is null)
                 {
-                    var unreached = Refusals.NotConnected(exchange, endpoint, outcome, plane);
+                    var unreached = Refusals.NotConnected(exchange, slot, outcome, plane);
                     endpoint.Load.Finished();
-                    return Ended(exchange, endpoint, new AttemptResult(Unreached(exchange, unreached, outcome), null, unreached));
+                    return Ended(exchange, slot, new AttemptResult(Unreached(exchange, slot, unreached, outcome), null, unreached));
                 }
                 connection = opened;
             }
 
-            var head = await AskAsync(exchange, connection);
+            var head = await AskAsync(exchange, slot, connection);
             if (head == HeadOutcome.Final)
-                return Ended(exchange, endpoint, Answered(exchange, connection));
+                return Ended(exchange, slot, Answered(exchange, connection));
 
             var unanswered = Refusals.Unanswered(exchange, connection, plane);
             // The server closed an idle connection as we sent: nobody's failure, and said again at once over a new one where that is safe.
             // What is still being sent cannot be sent again.
             var again = connection.IsReused && head == HeadOutcome.Nothing && unanswered.Kind == RefusalKind.ConnectionLost
-                && !exchange.HasUpload && exchange.Request.IsIdempotent && exchange.Body.CanReplay;
+                && !exchange.HasUpload && !slot.HasLost && exchange.Request.IsIdempotent && exchange.Body.CanReplay;
             if (again)
             {
-                exchange.Detach();
+                slot.Detach();
                 endpoint.Return(connection, clean: false);
                 connection = null;
                 continue;
             }
-            Finish(exchange, connection, clean: false);
-            return Ended(exchange, endpoint, new AttemptResult(Unanswered(exchange, unanswered.Kind), null, unanswered));
+            Finish(slot, connection, clean: false);
+            return Ended(exchange, slot, new AttemptResult(Unanswered(exchange, slot, unanswered.Kind), null, unanswered));
         }
     }
 
     /// <summary>Gives back a connection whose exchange is over, or whose answer nobody will read.</summary>
-    public static void Finish(Exchange exchange, UpstreamConnection connection, bool clean)
+    public static void Finish(AttemptSlot slot, UpstreamConnection connection, bool clean)
     {
-        exchange.Detach();
+        slot.Detach();
         connection.Endpoint.Load.Finished();
         connection.Endpoint.Return(connection, clean);
     }
 
     [AsyncMethodBuilder(typeof(PooledAsyncMethodBuilder<>))]
-    private async ValueTask<HeadOutcome> AskAsync(Exchange exchange, UpstreamConnection connection)
+    private async ValueTask<HeadOutcome> AskAsync(Exchange exchange, AttemptSlot slot, UpstreamConnection connection)
     {
-        if (!exchange.Attach(connection))
+        if (!slot.Attach(connection))
             return HeadOutcome.Nothing;
-        connection.ArmDeadline(exchange.AttemptDeadline);
+        connection.ArmDeadline(slot.Deadline);
         // Whether it worked does not matter yet: a server that closed while we sent may have answered first.
         await SendAsync(exchange, connection);
         while (true)
@@ -90,7 +91,7 @@ internal sealed class EndpointAttempt(DataPlane plane)
             var outcome = await connection.ReadHeadAsync();
             if (outcome != HeadOutcome.Informational)
                 return outcome;
-            if (!await exchange.Response.SendInformationalAsync(connection.Head))
+            if (!exchange.IsHedged && !await exchange.Response.SendInformationalAsync(connection.Head))
                 return HeadOutcome.Truncated;
             if (connection.Head.Status == 100 && exchange.AwaitsContinue)
             {
@@ -114,18 +115,25 @@ internal sealed class EndpointAttempt(DataPlane plane)
         return _upload.SendAsync(exchange, connection, length);
     }
 
-    private AttemptResult Ended(Exchange exchange, EndpointState endpoint, in AttemptResult result)
+    // All that learn from it do so at the head: how long a body takes is the client's business too.
+    private AttemptResult Ended(Exchange exchange, AttemptSlot slot, in AttemptResult result)
     {
-        var latency = plane.Telemetry.AttemptEnded(exchange, result.Connection?.Head.Status ?? 0, result.Refusal.Kind);
+        var latency = plane.Telemetry.AttemptEnded(exchange, slot, result.Connection?.Head.Status ?? 0, slot.HasLost ? RefusalKind.HedgeLost : result.Refusal.Kind);
+        var now = plane.Clock.Now;
+        var service = exchange.Service!;
+        slot.Breaker?.Report(slot.BreakerPermit, result.Outcome, now);
+        service.State.Health?.OnAttempt(slot.Endpoint, result.Outcome, now);
+        slot.Admission?.Release(exchange, slot, result, now);
+
         // What the balancer goes by, where there is a choice. A quick failure is no quick answer; a client that left says nothing.
-        if (exchange.Service!.Endpoints.Length == 1 || result.Outcome == OutcomeKind.Abandoned || exchange.Cancelled != CancelReason.None)
+        if (service.Endpoints.Length == 1 || result.Outcome == OutcomeKind.Abandoned || exchange.Cancelled != CancelReason.None)
             return result;
         if (result.Outcome == OutcomeKind.Success && exchange.HasUpload)
             return result;
         if (result.Outcome == OutcomeKind.Success)
-            endpoint.Load.Answered(plane.Wheel.NowMs, latency);
+            slot.Endpoint.Load.Answered(plane.Wheel.NowMs, latency);
         else
-            endpoint.Load.Failed(plane.Wheel.NowMs, latency);
+            slot.Endpoint.Load.Failed(plane.Wheel.NowMs, latency);
         return result;
     }
 
@@ -146,19 +154,19 @@ internal sealed class EndpointAttempt(DataPlane plane)
         head.Has(KnownHeader.RetryAfter) && int.TryParse(head.Value(KnownHeader.RetryAfter), NumberStyles.None, CultureInfo.InvariantCulture, out var seconds)
             ? TimeSpan.FromSeconds(seconds) : null;
 
-    private static OutcomeKind Unreached(Exchange exchange, in Refusal refusal, ConnectOutcome outcome) =>
-        exchange.Cancelled != CancelReason.None ? OutcomeKind.Abandoned
-        : refusal.Kind == RefusalKind.Deadline ? OutOfTime(exchange)
+    private static OutcomeKind Unreached(Exchange exchange, AttemptSlot slot, in Refusal refusal, ConnectOutcome outcome) =>
+        slot.HasLost || exchange.Cancelled != CancelReason.None ? OutcomeKind.Abandoned
+        : refusal.Kind == RefusalKind.Deadline ? OutOfTime(exchange, slot)
         // Our own limit says nothing about the endpoint.
         : outcome == ConnectOutcome.Overflow ? OutcomeKind.BackPressure : OutcomeKind.ConnectionFailure;
 
     // Of the time that the caller had, and not the operator's, nothing can be concluded.
-    private static OutcomeKind OutOfTime(Exchange exchange) =>
-        exchange.IsCallersDeadline && exchange.AttemptDeadline == exchange.Deadline ? OutcomeKind.Abandoned : OutcomeKind.Timeout;
+    private static OutcomeKind OutOfTime(Exchange exchange, AttemptSlot slot) =>
+        exchange.IsCallersDeadline && slot.Deadline == exchange.Deadline ? OutcomeKind.Abandoned : OutcomeKind.Timeout;
 
-    private static OutcomeKind Unanswered(Exchange exchange, RefusalKind kind) => kind switch
+    private static OutcomeKind Unanswered(Exchange exchange, AttemptSlot slot, RefusalKind kind) => slot.HasLost ? OutcomeKind.Abandoned : kind switch
     {
-        RefusalKind.Deadline => OutOfTime(exchange),
+        RefusalKind.Deadline => OutOfTime(exchange, slot),
         RefusalKind.ConnectionLost or RefusalKind.BadAnswer => OutcomeKind.Failure,
         _ => OutcomeKind.Abandoned,
     };

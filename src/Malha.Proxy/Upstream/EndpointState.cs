@@ -102,7 +102,7 @@ internal sealed class EndpointState
     }
 
     /// <summary>Opens a connection, or waits for one when the endpoint has as many as it may. Null with the reason when neither worked.</summary>
-    public async ValueTask<(UpstreamConnection? Connection, ConnectOutcome Outcome)> ConnectAsync(ServiceConfig service, Exchange exchange)
+    public async ValueTask<(UpstreamConnection? Connection, ConnectOutcome Outcome)> ConnectAsync(ServiceConfig service, AttemptSlot slot)
     {
         if (!TryEnter(service, out var waiter))
         {
@@ -110,16 +110,16 @@ internal sealed class EndpointState
             return (null, ConnectOutcome.Overflow);
         }
         if (waiter is null)
-            return await OpenAsync(service, exchange);
+            return await OpenAsync(service, slot);
 
-        waiter.Arm(_wheel, Math.Min(_wheel.After(service.ConnectTimeout), exchange.AttemptDeadline));
-        exchange.Connecting(waiter);
+        waiter.Arm(_wheel, Math.Min(_wheel.After(service.ConnectTimeout), slot.Deadline));
+        slot.Connecting(waiter);
         var granted = await waiter.Task;
-        exchange.Connecting(null);
+        slot.Connecting(null);
         _wheel.Remove(waiter);
         if (granted.Outcome == ConnectOutcome.Overflow)
             Metrics.ConnectRefused();
-        return granted.Connection is null && granted.Outcome == ConnectOutcome.Connected ? await OpenAsync(service, exchange) : granted;
+        return granted.Connection is null && granted.Outcome == ConnectOutcome.Connected ? await OpenAsync(service, slot) : granted;
     }
 
     // A place for a new connection, or in the queue for one. False when that is full too.
@@ -220,13 +220,13 @@ internal sealed class EndpointState
             connection.Close(orderly: true);
     }
 
-    private async ValueTask<(UpstreamConnection? Connection, ConnectOutcome Outcome)> OpenAsync(ServiceConfig service, Exchange exchange)
+    private async ValueTask<(UpstreamConnection? Connection, ConnectOutcome Outcome)> OpenAsync(ServiceConfig service, AttemptSlot slot)
     {
         var socket = new Socket(SocketType.Stream, ProtocolType.Tcp);
         var attempt = new ConnectAttempt(socket, _wheel);
         Metrics.ConnectBegan();
-        attempt.Arm(_wheel, Math.Min(_wheel.After(service.ConnectTimeout), exchange.AttemptDeadline));
-        exchange.Connecting(attempt);
+        attempt.Arm(_wheel, Math.Min(_wheel.After(service.ConnectTimeout), slot.Deadline));
+        slot.Connecting(attempt);
         var outcome = ConnectOutcome.Connected;
         ByteChannel? channel = null;
         try
@@ -237,7 +237,7 @@ internal sealed class EndpointState
         }
         catch (Exception exception) when (exception is SocketException or ObjectDisposedException or OperationCanceledException)
         {
-            outcome = Failed(attempt, exchange, ConnectOutcome.Refused);
+            outcome = Failed(attempt, slot, ConnectOutcome.Refused);
         }
 
         if (channel is not null)
@@ -246,15 +246,15 @@ internal sealed class EndpointState
                 channel = await _tls.HandshakeAsync(channel, attempt);
             if (channel is not null)
             {
-                exchange.Connecting(null);
+                slot.Connecting(null);
                 _wheel.Remove(attempt);
                 Metrics.ConnectEnded(outcome);
                 return (new UpstreamConnection(channel, this, _wheel), outcome);
             }
-            outcome = Failed(attempt, exchange, ConnectOutcome.Untrusted);
+            outcome = Failed(attempt, slot, ConnectOutcome.Untrusted);
         }
 
-        exchange.Connecting(null);
+        slot.Connecting(null);
         _wheel.Remove(attempt);
         socket.Dispose();
         Metrics.ConnectEnded(outcome);
@@ -263,8 +263,8 @@ internal sealed class EndpointState
     }
 
     // We may have broken it off ourselves: then it says nothing about the endpoint.
-    private static ConnectOutcome Failed(ConnectAttempt attempt, Exchange exchange, ConnectOutcome otherwise) =>
-        attempt.TimedOut ? ConnectOutcome.TimedOut : exchange.Cancelled != CancelReason.None ? ConnectOutcome.Cancelled : otherwise;
+    private static ConnectOutcome Failed(ConnectAttempt attempt, AttemptSlot slot, ConnectOutcome otherwise) =>
+        attempt.TimedOut ? ConnectOutcome.TimedOut : slot.IsOver ? ConnectOutcome.Cancelled : otherwise;
 
     /// <summary>Somebody in the queue for a connection.</summary>
     private sealed class Waiter : PendingConnection

@@ -84,7 +84,7 @@ internal sealed class RequestUpload(TimerWheel wheel, Clock clock)
                 // Before the last piece is sent: the answer may be there before this goes on.
                 if (body.IsComplete)
                     exchange.BeginTimeout(wheel, clock.Now);
-                exchange.ArmAnswer(connection, body.IsComplete ? exchange.AttemptDeadline : Timing.TimerEntry.None);
+                exchange.ArmAnswer(connection, body.IsComplete ? exchange.Attempt.Deadline : Timing.TimerEntry.None);
                 var bytes = body.Last;
                 if (buffer is not null)
                 {

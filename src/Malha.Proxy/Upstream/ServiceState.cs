@@ -13,6 +13,7 @@ internal sealed class ServiceState
 {
     private readonly ConcurrentDictionary<string, RouteBaseline> _baselines = new(StringComparer.Ordinal);
     private readonly ConcurrentDictionary<string, RetryBudget> _budgets = new(StringComparer.Ordinal);
+    private readonly ConcurrentDictionary<string, Hedging> _hedges = new(StringComparer.Ordinal);
     private readonly GatewayRuntime _runtime;
     private ServiceAdmission? _admission;
     private int _streams;
@@ -45,6 +46,9 @@ internal sealed class ServiceState
 
     /// <summary>What answers on a route usually take.</summary>
     public RouteBaseline BaselineOf(string route) => _baselines.GetOrAdd(route, static _ => new RouteBaseline());
+
+    /// <summary>What is known of a route's answers for hedging.</summary>
+    public Hedging HedgeOf(string route, HedgingOptions options) => _hedges.GetOrAdd(route, static (_, options) => new Hedging(options), options);
 
     /// <summary>What a caller pays retries from; empty for those that are nobody's clients.</summary>
     public RetryBudget BudgetOf(string client, RetryBudgetOptions options) =>

@@ -32,7 +32,7 @@ public sealed class GatewayTelemetryTests(ITestOutputHelper console) : IDisposab
         using var exchanges = new TestExchanges(_time, telemetry);
         var exchange = exchanges.Make("/pay?token=x", Late, "my-id");
         _time.Advance(TimeSpan.FromSeconds(2));
-        telemetry.AttemptEnded(exchange, 0, RefusalKind.Deadline);
+        telemetry.AttemptEnded(exchange, exchange.Attempt, 0, RefusalKind.Deadline);
         telemetry.Ended(exchange);
 
         var series = Assert.Single(exchange.Model.RouteMetrics[0].Answers.All()).Read();
@@ -61,10 +61,11 @@ public sealed class GatewayTelemetryTests(ITestOutputHelper console) : IDisposab
         Assert.Equal(0, telemetry.Decisions.Count);
 
         var retried = exchanges.Make(requestId: "retried");
-        telemetry.AttemptEnded(retried, 0, RefusalKind.ConnectionLost);
+        telemetry.AttemptEnded(retried, retried.Attempt, 0, RefusalKind.ConnectionLost);
         retried.Attempts = 2;
-        telemetry.AttemptBegan(retried, retried.Service!.Endpoints[0]);
-        telemetry.AttemptEnded(retried, 200);
+        retried.Attempt.Begin(retried.Service!.Endpoints[0], default, admission: null);
+        telemetry.AttemptBegan(retried, retried.Attempt);
+        telemetry.AttemptEnded(retried, retried.Attempt, 200);
         telemetry.Ended(retried);
         Assert.Equal([RefusalKind.ConnectionLost, RefusalKind.None], telemetry.Decisions.Find("retried")!.Attempts.Select(attempt => attempt.Failure));
         Assert.Equal(1, retried.Service.Endpoints[0].Metrics.Retries);
@@ -79,8 +80,9 @@ public sealed class GatewayTelemetryTests(ITestOutputHelper console) : IDisposab
         for (var count = 1; count <= 20; count++)
         {
             exchange.Attempts = count;
-            telemetry.AttemptBegan(exchange, exchange.Service!.Endpoints[0]);
-            telemetry.AttemptEnded(exchange, 500 + count);
+            exchange.Attempt.Begin(exchange.Service!.Endpoints[0], default, admission: null);
+        telemetry.AttemptBegan(exchange, exchange.Attempt);
+            telemetry.AttemptEnded(exchange, exchange.Attempt, 500 + count);
         }
         telemetry.Ended(exchange);
         var decision = telemetry.Decisions.Find("many")!;
@@ -154,8 +156,9 @@ public sealed class GatewayTelemetryTests(ITestOutputHelper console) : IDisposab
     {
         telemetry.Began(exchange);
         exchange.AttemptLog.Reset();
-        telemetry.AttemptBegan(exchange, exchange.Service!.Endpoints[0]);
-        telemetry.AttemptEnded(exchange, 200);
+        exchange.Attempt.Begin(exchange.Service!.Endpoints[0], default, admission: null);
+        telemetry.AttemptBegan(exchange, exchange.Attempt);
+        telemetry.AttemptEnded(exchange, exchange.Attempt, 200);
         telemetry.Ended(exchange);
     }
 

@@ -44,7 +44,8 @@ internal sealed class TestExchanges : IDisposable
         exchange.Refusal = refusal;
         exchange.Attempts = 1;
         plane.Telemetry.Began(exchange);
-        plane.Telemetry.AttemptBegan(exchange, exchange.Service.Endpoints[0]);
+        exchange.Attempt.Begin(exchange.Service.Endpoints[0], default, admission: null);
+        plane.Telemetry.AttemptBegan(exchange, exchange.Attempt);
         return exchange;
     }
 

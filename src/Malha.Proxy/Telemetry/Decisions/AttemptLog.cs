@@ -18,35 +18,26 @@ internal sealed class AttemptLog
 
     private readonly AttemptRecord[] _attempts = new AttemptRecord[Kept];
     private EndpointState? _endpoint;
-    private TimeSpan _start;
+    private int _ended;
 
     /// <summary>Those that have ended and are kept.</summary>
     public ReadOnlySpan<AttemptRecord> Attempts => _attempts.AsSpan(0, Math.Min(Ended, Kept));
 
     /// <summary>Attempts that have ended.</summary>
-    public int Ended { get; private set; }
+    public int Ended => _ended;
 
     /// <summary>The endpoint of the attempt that was begun last.</summary>
     public EndpointState? Endpoint => _endpoint;
 
-    public void Begin(EndpointState endpoint, TimeSpan start)
-    {
-        _endpoint = endpoint;
-        _start = start;
-    }
+    public void Begin(EndpointState endpoint) => _endpoint = endpoint;
 
-    /// <summary>The attempt begun last is over. Returns how long it took.</summary>
-    public TimeSpan End(TimeSpan now, int status, RefusalKind failure)
-    {
-        var duration = now - _start;
-        _attempts[Math.Min(Ended++, Kept - 1)] = new AttemptRecord(_endpoint!, _start, duration, status, failure);
-        return duration;
-    }
+    /// <summary>An attempt is over. Hedges end on several threads.</summary>
+    public void End(in AttemptRecord attempt) => _attempts[Math.Min(Interlocked.Increment(ref _ended), Kept) - 1] = attempt;
 
     public void Reset()
     {
         Array.Clear(_attempts, 0, Math.Min(Ended, Kept));
-        Ended = 0;
+        _ended = 0;
         _endpoint = null;
     }
 }
