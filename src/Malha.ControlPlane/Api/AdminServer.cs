@@ -113,6 +113,7 @@ internal sealed class AdminServer : IAsyncDisposable
         _app.UseRouting();
         GatewayEndpoints.Map(_app);
         ClientEndpoints.Map(_app);
+        PolicyEndpoints.Map(_app);
         ConfigEndpoints.Map(_app);
         DecisionEndpoints.Map(_app);
         EventStream.Map(_app);
