@@ -15,6 +15,9 @@ internal static class Program
             RunCommand.Build(),
             CheckCommand.Build(),
             ExplainCommand.Build(),
+            WhyCommand.Build(),
+            BreakerCommand.Build(),
+            DrainCommand.Build(),
             DemoCommand.Build(),
             SchemaCommand.Build(),
         };
