@@ -18,6 +18,7 @@ internal static class Program
             WhyCommand.Build(),
             BreakerCommand.Build(),
             DrainCommand.Build(),
+            TopCommand.Build(),
             DemoCommand.Build(),
             SchemaCommand.Build(),
         };

@@ -72,7 +72,7 @@ internal sealed class AdminClient(AdminAddress address) : IDisposable
         string? after = null;
         while (true)
         {
-            var reply = await GetAsync($"{path}?limit={PageSize}{(after is null ? "" : "&after=" + Uri.EscapeDataString(after))}", cancellation);
+            var reply = await GetAsync($"{path}{(path.Contains('?', StringComparison.Ordinal) ? '&' : '?')}limit={PageSize}{(after is null ? "" : "&after=" + Uri.EscapeDataString(after))}", cancellation);
             if (reply.Code != Usage.Done)
                 return (reply, items);
             var page = reply.Read(type);

@@ -8,7 +8,7 @@ namespace Malha.Cli.Admin;
 /// <summary>What all commands that ask a running gateway have in common: its address, JSON or words, and how failures end.</summary>
 internal sealed class AdminCommand
 {
-    /// <summary>Lines of a file are as long as they are; only a terminal has an edge.</summary>
+    /// <summary>Lines are as long as they are: a table whose cells were broken to fit a narrow terminal could be neither read nor copied from.</summary>
     private const int NoEdge = 1000;
 
     private static readonly JsonSerializerOptions Indented = new() { WriteIndented = true };
@@ -37,11 +37,13 @@ internal sealed class AdminCommand
     /// <summary>JSON as people read it.</summary>
     public static string Indent(string json) => JsonNode.Parse(json)!.ToJsonString(Indented);
 
-    /// <summary>Colours and edges only where there is a terminal.</summary>
-    public static IAnsiConsole Console(TextWriter output)
+    /// <summary>Colours only where there is a terminal.</summary>
+    /// <param name="output">Where it writes.</param>
+    /// <param name="isRedrawn">What is drawn over itself must know how many lines it took, and keeps within the terminal's edge.</param>
+    public static IAnsiConsole Console(TextWriter output, bool isRedrawn = false)
     {
         var console = AnsiConsole.Create(new AnsiConsoleSettings { Out = new AnsiConsoleOutput(output) });
-        if (!console.Profile.Out.IsTerminal)
+        if (!isRedrawn)
             console.Profile.Width = NoEdge;
         return console;
     }
@@ -56,6 +58,9 @@ internal sealed class AdminSession(AdminClient client, bool json, TextWriter out
 
     /// <summary>For words; nothing is written to it when JSON is asked for.</summary>
     public IAnsiConsole Console { get; } = AdminCommand.Console(output);
+
+    /// <summary>For what is drawn over itself.</summary>
+    public IAnsiConsole Screen() => AdminCommand.Console(output, isRedrawn: true);
 
     /// <summary>Ends with what went wrong.</summary>
     public int Fail(AdminReply reply, string? advice = null)

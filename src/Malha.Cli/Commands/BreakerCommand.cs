@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.Globalization;
 using System.Net.Http.Json;
+using System.Text.Json;
 using Malha.Cli.Admin;
 using Malha.Configuration;
 using Malha.ControlPlane.Api;
@@ -44,9 +45,11 @@ internal static class BreakerCommand
         return new AdminCommand().On(new Command("list", "Show the breakers") { service }, async (session, parsed, cancellation) =>
         {
             var only = parsed.GetValue(service);
-            var path = "/api/v1/breakers?limit=1000" + (only is null ? "" : "&service=" + Uri.EscapeDataString(only));
-            var reply = await session.Client.GetAsync(path, cancellation);
-            return reply.Code != Usage.Done ? session.Fail(reply) : session.Done(reply.Body!, console => Write(console, reply.Read(ApiJson.Default.PageBreakerView).Items));
+            var path = "/api/v1/breakers" + (only is null ? "" : "?service=" + Uri.EscapeDataString(only));
+            var (reply, breakers) = await session.Client.ListAsync(path, ApiJson.Default.PageBreakerView, cancellation);
+            if (reply.Code != Usage.Done)
+                return session.Fail(reply);
+            return session.Done(JsonSerializer.Serialize(new Page<BreakerView>(breakers, null), ApiJson.Default.PageBreakerView), console => Write(console, breakers));
         });
     }
 
@@ -64,17 +67,18 @@ internal static class BreakerCommand
             console.WriteLine("no breakers: no service has the key breaker, and nobody has set one");
             return;
         }
-        var table = AdminSession.Table("service", "endpoint", "state", "mode", "because of", "calls", "failures", "slow", "passes");
+        var table = AdminSession.Table("service", "endpoint", "state", "mode", "cause", "calls", "failures", "slow");
         foreach (var breaker in breakers)
         {
             table.AddRow(
                 new Text(breaker.Service), new Text(breaker.Endpoint), new Text(State(breaker), new Style(Colour(breaker.State))), new Text(Mode(breaker)), new Text(Cause(breaker)),
-                new Text(Count(breaker.Calls)), new Text(Count(breaker.Failures)), new Text(Count(breaker.Slow + breaker.Overdue)), new Text(Units.FormatShare(breaker.Share)));
+                new Text(Count(breaker.Calls)), new Text(Count(breaker.Failures)), new Text(Count(breaker.Slow + breaker.Overdue)));
         }
         console.Write(table);
     }
 
-    private static string State(BreakerView breaker) => breaker.OpenLeftMs is { } left ? $"{breaker.State} for {Seconds(left)}" : breaker.State;
+    private static string State(BreakerView breaker) => breaker.OpenLeftMs is { } left ? $"{breaker.State} for {Seconds(left)}"
+        : breaker.State == "ramping" ? $"ramping, {Units.FormatShare(breaker.Share)} pass" : breaker.State;
 
     private static string Mode(BreakerView breaker) => breaker.ModeLeftMs is { } left ? $"{breaker.Mode} for {Seconds(left)}" : breaker.Mode;
 

@@ -43,7 +43,8 @@ internal static class WhyCommand
         yield return ("request", $"{decision.Method} {decision.Target}");
         yield return ("id", decision.Id);
         yield return ("trace", decision.TraceId);
-        yield return ("client", decision.Listener is null ? decision.Client : $"{decision.Client}, through listener {decision.Listener}");
+        yield return ("client", (decision.ClientName is { } name ? $"{name}, at {decision.Client}" : decision.Client)
+            + (decision.Listener is { } listener ? $", through listener {listener}" : ""));
         yield return ("ended", $"{decision.At.UtcDateTime.ToString("yyyy-MM-dd HH:mm:ss.fff", CultureInfo.InvariantCulture)} UTC, after {Ms(decision.DurationMs)}");
         if (decision.Route is { } route)
             yield return ("route", decision.Service is { } service ? $"{route}, service {service}" : route);

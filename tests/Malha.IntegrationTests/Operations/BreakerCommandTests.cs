@@ -142,6 +142,25 @@ public sealed class BreakerCommandTests
         Assert.Contains("not as Malha's admin API does", strange.Error, StringComparison.Ordinal);
     }
 
+    [Fact]
+    public async Task Top_shows_every_service_with_what_it_bears()
+    {
+        await using var origin = RecordingOrigin.Start();
+        await using var gateway = await StartAsync(origin);
+        (await gateway.SendAsync("/")).Dispose();
+        (await gateway.SendAsync("/pay")).Dispose();
+        await OperatorCommand.RunAsync(gateway, "breaker", "open", "web");
+        var told = await OperatorCommand.RunAsync(gateway, "top");
+        Assert.Equal((0, ""), (told.Code, told.Error));
+        var lines = told.Output.Split('\n', StringSplitOptions.RemoveEmptyEntries);
+        Assert.Equal(3, lines.Length);
+        Assert.Matches(@"^payments\s+1\s+0\s+20\s+0\s+1\s+\S+ms\s+1\s*$", lines[1]);
+        Assert.Matches(@"^web\s.*\s1 open\s*$", lines[2]);
+        var json = (await OperatorCommand.RunAsync(gateway, "top", "--json")).Json;
+        Assert.Equal(2, json.GetProperty("services").GetProperty("items").GetArrayLength());
+        Assert.Equal(20, json.GetProperty("admission").GetProperty("items")[0].GetProperty("limit").GetInt32());
+    }
+
     private static Task<RunningGateway> StartAsync(RecordingOrigin origin) => RunningGateway.StartAsync($$"""
         services:
           web: { endpoints: [ "{{origin.Url.GetLeftPart(UriPartial.Authority)}}" ], breaker: {} }
