@@ -15,6 +15,10 @@ internal static class Program
             RunCommand.Build(),
             CheckCommand.Build(),
             ExplainCommand.Build(),
+            WhyCommand.Build(),
+            BreakerCommand.Build(),
+            DrainCommand.Build(),
+            TopCommand.Build(),
             DemoCommand.Build(),
             SchemaCommand.Build(),
         };

@@ -1,4 +1,5 @@
 using System.Runtime.CompilerServices;
+using Malha.Proxy.Telemetry.Decisions;
 using Malha.Proxy.Transport;
 using Malha.Proxy.Upstream;
 using Malha.Resilience;
@@ -90,18 +91,25 @@ internal sealed class AttemptLoop
             return default;
         }
         if (exchange.Cancelled != CancelReason.None)
-            return default;
+            return Follow(exchange, NextStep.CallerLeft);
 
         // An endpoint that is not there is no reason to wait when another may be.
         var untried = exchange.Attempts < Math.Min(MaxUnreached, exchange.Service.Endpoints.Length);
         if (result.Refusal.Kind == RefusalKind.ConnectFailed && untried)
-            return (true, TimeSpan.Zero);
+            return Follow(exchange, NextStep.OtherEndpoint, true);
 
         if (retry is null)
-            return default;
+            return Follow(exchange, NextStep.NoPolicy);
         var decision = state.DecideRetry(retry, exchange, result, now);
         exchange.PreviousDelay = decision.Delay;
-        return (decision.ShouldRetry, decision.Delay);
+        return Follow(exchange, NextSteps.Of(decision), decision.ShouldRetry, decision.Delay);
+    }
+
+    // What is decided is remembered with the attempt, for whoever asks why.
+    private static (bool Again, TimeSpan Delay) Follow(Exchange exchange, NextStep next, bool again = false, TimeSpan delay = default)
+    {
+        exchange.AttemptLog.Followed(next, delay);
+        return (again, delay);
     }
 
     // What the client has sent already is taken in before an endpoint is chosen; a route may ask for more.

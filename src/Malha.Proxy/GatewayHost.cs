@@ -4,7 +4,9 @@ using Malha.Configuration;
 using Malha.Proxy.Downstream;
 using Malha.Proxy.Health;
 using Malha.Proxy.Telemetry;
+using Malha.Proxy.Telemetry.Logging;
 using Malha.Proxy.Timing;
+using Malha.Proxy.Upstream;
 using Malha.Resilience;
 
 namespace Malha.Proxy;
@@ -128,6 +130,26 @@ internal sealed class GatewayHost : IDisposable
             Telemetry.Events.Info("reloaded", ("version", status.Version));
         foreach (var problem in status.Problems)
             Telemetry.Events.Error("reload-refused", ("version", status.Version), ("problem", problem));
+    }
+
+    /// <summary>An operator's word for the breakers of a service, or for one of them.</summary>
+    public void SetBreaker(ServiceModel service, EndpointState? only, BreakerMode mode, TimeSpan? timeToLive)
+    {
+        foreach (var endpoint in service.Endpoints.Where(one => only is null || one == only))
+        {
+            endpoint.SetBreaker(mode, timeToLive, service.Config.Name, _runtime);
+            EventField[] fields = [("service", service.Config.Name), ("endpoint", endpoint.Name), ("mode", BreakerNames.Of(mode))];
+            var holds = (timeToLive ?? Malha.Resilience.Defaults.BreakerManualTimeToLive).TotalMilliseconds;
+            Telemetry.Events.Warning("breaker-mode", mode == BreakerMode.Auto ? fields : [.. fields, ("forMs", holds)]);
+        }
+    }
+
+    /// <summary>Lets an endpoint run empty, or takes that back.</summary>
+    public void Drain(ServiceModel service, EndpointState endpoint, bool isDraining)
+    {
+        endpoint.Drain(isDraining);
+        Telemetry.Events.Warning(
+            isDraining ? "endpoint-draining" : "endpoint-undrained", ("service", service.Config.Name), ("endpoint", endpoint.Name), ("inFlight", endpoint.InFlight));
     }
 
     /// <summary>Stops accepting and waits for what is under way.</summary>

@@ -60,8 +60,8 @@ internal sealed class GatewayModel
         foreach (var (name, service) in config.Services)
         {
             var before = previous?.Services.GetValueOrDefault(name);
-            var kept = before is not null && Equals(before.Config.Tls, service.Tls) ? before.Endpoints : [];
-            services.Add(name, new ServiceModel(service, [.. service.Endpoints.Select(endpoint => KeptOrNew(endpoint, kept, service, runtime.Wheel))], before?.State ?? new ServiceState(runtime), config.Clients.Select(client => client.Name)));
+            var endpoints = service.Endpoints.Select(endpoint => KeptOrNew(endpoint, before, service, runtime.Wheel));
+            services.Add(name, new ServiceModel(service, [.. endpoints], before?.State ?? new ServiceState(runtime), config.Clients.Select(client => client.Name)));
         }
         return new GatewayModel(config, (previous?.Version ?? 0) + 1, services, IdentityModel.Compile(config, previous?.Identity, runtime.Clock), runtime);
     }
@@ -81,7 +81,7 @@ internal sealed class GatewayModel
             for (var index = 0; index < service.Endpoints.Length; index++)
             {
                 service.Endpoints[index].Load.Weight = service.Config.Endpoints[index].Weight;
-                service.Endpoints[index].Update(service.Config, now, runtime.Chance);
+                service.Endpoints[index].Update(service.Config, now, runtime);
             }
         }
     }
@@ -126,6 +126,15 @@ internal sealed class GatewayModel
         return options is null ? null : new RetryPolicy(options, chance.Fork());
     }
 
-    private static EndpointState KeptOrNew(EndpointConfig endpoint, EndpointState[] kept, ServiceConfig service, Timing.TimerWheel wheel) =>
-        Array.Find(kept, state => state.Config.Url == endpoint.Url) ?? new EndpointState(endpoint, service.Tls, wheel);
+    private static EndpointState KeptOrNew(EndpointConfig endpoint, ServiceModel? before, ServiceConfig service, Timing.TimerWheel wheel)
+    {
+        var known = before is null ? null : Array.Find(before.Endpoints, state => state.Config.Url == endpoint.Url);
+        if (known is not null && Equals(before!.Config.Tls, service.Tls))
+            return known;
+        var state = new EndpointState(endpoint, service.Tls, wheel);
+        // It is reached in another way, but it is still the one that an operator lets run empty.
+        if (known is { IsDraining: true })
+            state.Drain(true);
+        return state;
+    }
 }

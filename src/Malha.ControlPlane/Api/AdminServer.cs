@@ -98,6 +98,8 @@ internal sealed class AdminServer : IAsyncDisposable
         builder.Services.ConfigureHttpJsonOptions(options =>
         {
             options.SerializerOptions.TypeInfoResolverChain.Insert(0, ApiJson.Default);
+            options.SerializerOptions.RespectNullableAnnotations = true;
+            options.SerializerOptions.RespectRequiredConstructorParameters = true;
             options.SerializerOptions.NumberHandling = System.Text.Json.Serialization.JsonNumberHandling.Strict;
         });
         // A lambda: the generator that brings our own comments into the document looks for one.
@@ -113,6 +115,7 @@ internal sealed class AdminServer : IAsyncDisposable
         _app.UseRouting();
         GatewayEndpoints.Map(_app);
         ClientEndpoints.Map(_app);
+        PolicyEndpoints.Map(_app);
         ConfigEndpoints.Map(_app);
         DecisionEndpoints.Map(_app);
         EventStream.Map(_app);

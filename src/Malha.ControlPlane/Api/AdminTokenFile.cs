@@ -11,6 +11,9 @@ namespace Malha.ControlPlane.Api;
 /// </summary>
 internal sealed class AdminTokenFile : IDisposable
 {
+    private const string Prefix = "admin-";
+    private const string Suffix = ".token";
+
     private readonly string _value;
 
     private AdminTokenFile(string path, string value)
@@ -25,15 +28,36 @@ internal sealed class AdminTokenFile : IDisposable
     public Secret Token { get; }
 
     /// <summary>Where the token of the gateway whose admin API has this port lies: in the user's runtime directory, else in the home directory.</summary>
-    public static string PathFor(int port)
+    public static string PathFor(int port) => System.IO.Path.Combine(Folder(), string.Create(CultureInfo.InvariantCulture, $"{Prefix}{port}{Suffix}"));
+
+    /// <summary>The ports of the gateways that have written a token here; one that was killed may be among them.</summary>
+    public static IReadOnlyList<int> Ports()
     {
-        var runtime = Environment.GetEnvironmentVariable("XDG_RUNTIME_DIR");
-        var directory = string.IsNullOrEmpty(runtime) || !System.IO.Path.IsPathRooted(runtime)
-            ? System.IO.Path.Combine(Environment.GetFolderPath(Environment.SpecialFolder.UserProfile, Environment.SpecialFolderOption.DoNotVerify), ".malha")
-            : System.IO.Path.Combine(runtime, "malha");
-        return System.IO.Path.Combine(directory, string.Create(CultureInfo.InvariantCulture, $"admin-{port}.token"));
+        try
+        {
+            return [.. Directory.EnumerateFiles(Folder(), Prefix + "*" + Suffix)
+                .Select(path => System.IO.Path.GetFileName(path)[Prefix.Length..^Suffix.Length])
+                .Select(text => int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var port) ? port : 0)
+                .Where(port => port is > 0 and <= 65535).Order()];
+        }
+        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
+        {
+            return [];
+        }
     }
 
+    /// <summary>The token of the gateway whose admin API has this port; null when there is no file of ours that can be read.</summary>
+    public static string? Read(int port)
+    {
+        try
+        {
+            return File.ReadAllText(PathFor(port)).Trim();
+        }
+        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
+        {
+            return null;
+        }
+    }
     /// <summary>Writes a new token. Null with the problem when the place cannot be written.</summary>
     public static AdminTokenFile? Write(string path, out string? problem)
     {
@@ -63,6 +87,14 @@ internal sealed class AdminTokenFile : IDisposable
             problem = exception.Message;
             return null;
         }
+    }
+
+    private static string Folder()
+    {
+        var runtime = Environment.GetEnvironmentVariable("XDG_RUNTIME_DIR");
+        return string.IsNullOrEmpty(runtime) || !System.IO.Path.IsPathRooted(runtime)
+            ? System.IO.Path.Combine(Environment.GetFolderPath(Environment.SpecialFolder.UserProfile, Environment.SpecialFolderOption.DoNotVerify), ".malha")
+            : System.IO.Path.Combine(runtime, "malha");
     }
 
     /// <summary>Removes the file, unless another gateway has put its own there.</summary>

@@ -39,7 +39,8 @@ internal static class ApiDocument
         "limit" => $"How many items at most: 1 to {Paging.MaxLimit}, {Paging.DefaultLimit} when absent.",
         "after" => "What the page before gave as `next`; absent: from the beginning.",
         "path" => "Only the settings at this path and below it, such as `services.payments`.",
-        "name" => "The service.",
+        "name" or "service" => "The service.",
+        "endpoint" => "The endpoint: host and port, or its URL with the slashes escaped.",
         "id" => "The request's id, as in its answer's X-Request-Id and in its problem's `instance`.",
         _ => throw new InvalidOperationException($"the parameter '{parameter}' is not described"),
     };

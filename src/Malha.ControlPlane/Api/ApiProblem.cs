@@ -24,7 +24,7 @@ internal static class ApiProblem
             return;
         var problem = response.StatusCode switch
         {
-            400 => Make(400, "bad-query", "The query is not understood", "A parameter is not of its type; see /api/v1/openapi.json."),
+            400 => Make(400, "bad-query", "The query is not understood", "A parameter or the body is not of its type; see /api/v1/openapi.json."),
             404 => NotFound($"Nothing is at {context.Request.Path}; see /api/v1/openapi.json."),
             405 => Make(405, "method-not-allowed", "The resource does not take this method", $"{context.Request.Method} is not among the methods of {context.Request.Path}."),
             var status => Make(status, "refused", "The request was refused", $"Status {status}."),

@@ -56,18 +56,19 @@ internal static class GatewayEndpoints
     internal static Results<Ok<Page<ServiceView>>, ProblemHttpResult> Services(GatewayHost gateway, int? limit, string? after)
     {
         var services = gateway.Plane.Model.Services.Values.OrderBy(service => service.Config.Name, StringComparer.Ordinal);
-        var page = Paging.Cut(services, service => service.Config.Name, ServiceView.Of, limit, after, out var problem);
+        var now = gateway.Plane.Clock.Now;
+        var page = Paging.Cut(services, service => service.Config.Name, service => ServiceView.Of(service, now), limit, after, out var problem);
         return page is null ? problem! : TypedResults.Ok(page);
     }
 
     [EndpointSummary("The endpoints of a service, in the order of the file.")]
     internal static Results<Ok<Page<EndpointView>>, ProblemHttpResult> Endpoints(GatewayHost gateway, string name, int? limit, string? after)
     {
-        if (!gateway.Plane.Model.Services.TryGetValue(name, out var service))
-            return ApiProblem.NotFound($"There is no service '{name}'.");
+        var model = gateway.Plane.Model;
+        if (!model.Services.TryGetValue(name, out var service))
+            return PolicyEndpoints.NoService(model, name);
         var now = gateway.Plane.Clock.Now;
-        var page = Paging.Cut(
-            service.Endpoints, endpoint => endpoint.Config.Url.GetLeftPart(UriPartial.Authority), endpoint => EndpointView.Of(service, endpoint, now), limit, after, out var problem);
+        var page = Paging.Cut(service.Endpoints, endpoint => endpoint.Name, endpoint => EndpointView.Of(service, endpoint, now), limit, after, out var problem);
         return page is null ? problem! : TypedResults.Ok(page);
     }
 

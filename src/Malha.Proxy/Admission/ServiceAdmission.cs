@@ -17,6 +17,7 @@ internal sealed class ServiceAdmission : TimerEntry, IThreadPoolWorkItem
 
     private static readonly RouteBaseline NoRoute = new();
 
+    private readonly long[] _refusals = new long[Enum.GetValues<AdmissionVerdict>().Length];
     private readonly TimerWheel _wheel;
     private readonly Clock _clock;
 
@@ -28,6 +29,9 @@ internal sealed class ServiceAdmission : TimerEntry, IThreadPoolWorkItem
     }
 
     public AdmissionController Controller { get; }
+
+    /// <summary>Calls that were not let to the service, by the reason.</summary>
+    public long RefusedFor(AdmissionVerdict verdict) => Interlocked.Read(ref _refusals[(int)verdict]);
 
     /// <summary>What the service asks for; null when it asks for nothing of it.</summary>
     public static AdmissionOptions? OptionsOf(ServiceConfig config, ClassModel[] classes)
@@ -130,6 +134,7 @@ internal sealed class ServiceAdmission : TimerEntry, IThreadPoolWorkItem
 
     private Refusal Refused(Exchange exchange, in AdmissionDecision decision)
     {
+        Interlocked.Increment(ref _refusals[(int)decision.Verdict]);
         var service = exchange.Service!;
         var retryAfter = (long)decision.RetryAfter.TotalMilliseconds;
         return decision.Verdict switch

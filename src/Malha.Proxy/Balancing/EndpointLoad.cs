@@ -31,6 +31,7 @@ internal sealed class EndpointLoad
     private int _inFlight;
     private float _weight;
     private float _share = 1;
+    private volatile bool _isDraining;
     private Average _latency;
     private Average _failures;
 
@@ -39,7 +40,7 @@ internal sealed class EndpointLoad
     /// <summary>Its part of the traffic now, relative to the others': the full weight, less while it warms up, 0 when it gets nothing.</summary>
     public float Weight
     {
-        get => Volatile.Read(ref _weight) * Volatile.Read(ref _share);
+        get => _isDraining ? 0 : Volatile.Read(ref _weight) * Volatile.Read(ref _share);
         set => Volatile.Write(ref _weight, value);
     }
 
@@ -52,6 +53,13 @@ internal sealed class EndpointLoad
 
     /// <summary>The configured weight.</summary>
     public float FullWeight => Volatile.Read(ref _weight);
+
+    /// <summary>Whether an operator lets it run empty: it gets nothing new, whatever its weight and share.</summary>
+    public bool IsDraining
+    {
+        get => _isDraining;
+        set => _isDraining = value;
+    }
 
     /// <summary>Calls begun and not ended: to the end of the answer's body.</summary>
     public int InFlight => Volatile.Read(ref _inFlight);

@@ -21,6 +21,7 @@ internal sealed class GatewayTelemetry
         _time = time;
         Output = output;
         Events = new EventLog(output, time);
+        Breakers = new BreakerJournal(Events);
         if (output is null)
             return;
         output.Notice = Events.WriteDropNotice;
@@ -36,6 +37,9 @@ internal sealed class GatewayTelemetry
     public DecisionLog Decisions { get; } = new();
 
     public EventLog Events { get; }
+
+    /// <summary>What happens to breakers, on its way to the events.</summary>
+    public BreakerJournal Breakers { get; }
 
     /// <summary>How long each thread of the socket engine took to come to a new event; empty when nobody measures.</summary>
     public IReadOnlyList<ExchangeSeries> EngineDelays { get; set; } = [];
@@ -65,7 +69,7 @@ internal sealed class GatewayTelemetry
 
         exchange.Caller.Client?.State.Count(refusal);
 
-        var isDecision = refusal != RefusalKind.None || exchange.Attempts > 1;
+        var isDecision = refusal != RefusalKind.None || exchange.Attempts > 1 || exchange.AttemptLog.WasRefusedARetry;
         var isLogged = _accessLog is not null && model.AccessLog.Takes(exchange.Trace.Sample, status, refusal != RefusalKind.None);
         if (!isLogged && !isDecision)
             return;

@@ -14,6 +14,7 @@ namespace Malha.Proxy.Upstream;
 internal sealed class EndpointState
 {
     private readonly Lock _lock = new();
+    private readonly Lock _settings = new();
     private CircuitBreaker? _breaker;
     private readonly LinkedList<Waiter> _waiting = new();
     private readonly TimerWheel _wheel;
@@ -21,12 +22,13 @@ internal sealed class EndpointState
     private readonly byte[] _authority;
     private readonly UpstreamTls? _tls;
     private UpstreamConnection? _idle;
-    private bool _retired;
+    private bool _keepsNone;
     private int _open;
 
     public EndpointState(EndpointConfig config, ServiceTlsConfig? tls, TimerWheel wheel)
     {
         Config = config;
+        Name = config.Url.GetLeftPart(UriPartial.Authority);
         Load = new EndpointLoad(config.Weight);
         Health = new EndpointHealth(Load);
         _tls = config is { IsTls: true, IsStore: false } ? new UpstreamTls(config, tls) : null;
@@ -39,18 +41,53 @@ internal sealed class EndpointState
 
     public EndpointConfig Config { get; }
 
+    /// <summary>Scheme, host and port, as logs and the admin API call it.</summary>
+    public string Name { get; }
+
     public EndpointMetrics Metrics { get; } = new();
 
     /// <summary>Null when the service has none.</summary>
     public CircuitBreaker? Breaker => Volatile.Read(ref _breaker);
 
-    /// <summary>New settings, in place: what the breaker knows stays.</summary>
-    public void Update(ServiceConfig config, Moment now, Chance chance)
+    /// <summary>New settings, in place: what the breaker knows stays, and so does an operator's word.</summary>
+    public void Update(ServiceConfig config, Moment now, GatewayRuntime runtime)
     {
-        if (config.Breaker is not null && _breaker is not null)
-            _breaker.Update(config.Breaker, now);
-        else
-            Volatile.Write(ref _breaker, config.Breaker is null ? null : new CircuitBreaker(config.Breaker, chance.Fork()));
+        lock (_settings)
+        {
+            var options = config.Breaker ?? (_breaker?.Snapshot(now).Mode is null or BreakerMode.Auto ? null : BreakerWatch.WithoutRules);
+            if (options is not null && _breaker is not null)
+                _breaker.Update(options, now);
+            else
+                Volatile.Write(ref _breaker, options is null ? null : BreakerWatch.Make(options, config.Name, this, runtime));
+        }
+    }
+
+    /// <summary>An operator's word for the breaker. A service without one gets one that knows no rules: in need it can be shut off all the same.</summary>
+    public void SetBreaker(BreakerMode mode, TimeSpan? timeToLive, string service, GatewayRuntime runtime)
+    {
+        lock (_settings)
+        {
+            if (_breaker is null && mode == BreakerMode.Auto)
+                return;
+            if (_breaker is null)
+                Volatile.Write(ref _breaker, BreakerWatch.Make(BreakerWatch.WithoutRules, service, this, runtime));
+            _breaker!.SetMode(mode, runtime.Clock.Now, timeToLive);
+        }
+    }
+
+    /// <summary>Whether it gets no new attempts, and runs empty.</summary>
+    public bool IsDraining => Load.IsDraining;
+
+    /// <summary>Lets it run empty, or takes that back: nothing new goes there, what is under way ends, no connection is kept. Until the program ends.</summary>
+    public void Drain(bool isDraining)
+    {
+        lock (_settings)
+        {
+            Load.IsDraining = isDraining;
+            Volatile.Write(ref _keepsNone, isDraining);
+        }
+        if (isDraining)
+            CloseIdle();
     }
 
     /// <summary>Host and port, for requests that name no host themselves.</summary>
@@ -157,7 +194,7 @@ internal sealed class EndpointState
     /// <summary>Takes a connection back whose exchange is over.</summary>
     public void Return(UpstreamConnection connection, bool clean)
     {
-        if (!connection.Release(clean && !Volatile.Read(ref _retired), _wheel.After(Configuration.Defaults.PooledConnectionIdle.Value)))
+        if (!connection.Release(clean && !Volatile.Read(ref _keepsNone), _wheel.After(Configuration.Defaults.PooledConnectionIdle.Value)))
             return;
 
         Waiter waiter;
@@ -215,7 +252,12 @@ internal sealed class EndpointState
     /// <summary>No longer part of the configuration: closes what is idle; connections in use end with their exchange.</summary>
     public void Retire()
     {
-        Volatile.Write(ref _retired, true);
+        Volatile.Write(ref _keepsNone, true);
+        CloseIdle();
+    }
+
+    private void CloseIdle()
+    {
         while (TryLease() is { } connection)
             connection.Close(orderly: true);
     }

@@ -42,6 +42,8 @@ internal sealed class ServiceModel(ServiceConfig config, EndpointState[] endpoin
                 breaker = guard.TryAcquire(now);
             if (breaker.Allowed)
             {
+                if (breaker.WouldRefuse)
+                    endpoint.Metrics.WouldHaveRefused();
                 exchange.Tried = exchange.Tried.With(index);
                 return endpoint;
             }
@@ -52,5 +54,14 @@ internal sealed class ServiceModel(ServiceConfig config, EndpointState[] endpoin
     }
 
     /// <summary>Why no endpoint could be chosen.</summary>
-    public Refusal WhyNobody(Moment now) => State.Health?.Refuse(now) ?? new Refusal(RefusalKind.NoEndpoint);
+    public Refusal WhyNobody(Moment now)
+    {
+        if (State.Health is { IsUnhealthy: true } health)
+            return health.Refuse(now);
+        if (!Array.Exists(Endpoints, static endpoint => endpoint.IsDraining))
+            return new Refusal(RefusalKind.NoEndpoint);
+        var isWhole = Array.TrueForAll(Endpoints, static endpoint => endpoint.IsDraining);
+        return new Refusal(
+            RefusalKind.NoEndpoint, Rule: "malha drain", Detail: isWhole ? "all endpoints of the service are draining" : "the endpoints of the service that could be used are draining");
+    }
 }

@@ -76,6 +76,23 @@ public sealed class AdmissionController
         }
     }
 
+    /// <summary>The whole as an operator sees it.</summary>
+    public AdmissionSnapshot Snapshot(Moment now)
+    {
+        lock (_lock)
+        {
+            _inFlight.Advance(now);
+            return new AdmissionSnapshot
+            {
+                Limit = _inFlight.Limit,
+                InFlight = _inFlight.Count,
+                Abandoned = _inFlight.Abandoned,
+                Waiting = _waiting,
+                TypicalLatency = _inFlight.Typical,
+            };
+        }
+    }
+
     /// <summary>When <see cref="Advance"/> is due if nothing happens before; <see cref="Moment.Never"/> while nobody waits.</summary>
     public Moment NextEvent(Moment now)
     {

@@ -127,13 +127,16 @@ public sealed partial class CircuitBreaker
     /// <summary>An operator's word, for a while; <see cref="BreakerMode.Auto"/> takes it back.</summary>
     public void SetMode(BreakerMode mode, Moment now, TimeSpan? timeToLive = null)
     {
+        BreakerTransition? moved = null;
         lock (_lock)
         {
             _mode = mode;
             _modeUntil = now + (timeToLive ?? Defaults.BreakerManualTimeToLive);
             if (mode is BreakerMode.ForcedOpen or BreakerMode.ForcedClosed && _state != BreakerState.Closed)
-                Enter_NeedsLock(BreakerState.Closed, (BreakerRule.Manual, 0, 0), now);
+                moved = Enter_NeedsLock(BreakerState.Closed, (BreakerRule.Manual, 0, 0), now);
         }
+
+        Tell(moved);
     }
 
     /// <summary>

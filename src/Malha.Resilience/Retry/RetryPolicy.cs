@@ -33,6 +33,9 @@ public enum RetryVerdict
 /// <summary>Whether to try again, and after how long.</summary>
 public readonly record struct RetryDecision(RetryVerdict Verdict, TimeSpan Delay)
 {
+    /// <summary>Why it was not retryable; <see cref="Retryability.Retryable"/> when it was.</summary>
+    public Retryability Retryability { get; init; }
+
     public bool ShouldRetry => Verdict == RetryVerdict.Retry;
 }
 
@@ -53,7 +56,7 @@ public sealed class RetryPolicy(RetryOptions options, Chance chance)
     {
         var options = _options;
         if (question.Retryability != Retryability.Retryable)
-            return new RetryDecision(RetryVerdict.NotRetryable, default);
+            return new RetryDecision(RetryVerdict.NotRetryable, default) { Retryability = question.Retryability };
         if (question.AttemptsMade >= options.Attempts)
             return new RetryDecision(RetryVerdict.AttemptsSpent, default);
 

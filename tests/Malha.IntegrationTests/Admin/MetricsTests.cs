@@ -51,6 +51,9 @@ public sealed class MetricsTests
         Assert.Equal(5, metrics[$"http_client_request_duration_seconds_count{{{endpoint},http_request_method=\"GET\",http_response_status_code=\"200\",network_protocol_version=\"1.1\",url_scheme=\"http\"}}"]);
         Assert.Equal(1, metrics[$"malha_endpoint_connects_total{{{endpoint},outcome=\"connected\"}}"]);
         Assert.Equal(1, metrics[$"http_client_open_connections{{{endpoint},http_connection_state=\"idle\"}}"]);
+        Assert.Equal((1, 0), (metrics[$"malha_breaker_state{{{endpoint},state=\"closed\"}}"], metrics[$"malha_breaker_state{{{endpoint},state=\"open\"}}"]));
+        Assert.Equal((1, 0), (metrics[$"malha_breaker_mode{{{endpoint},mode=\"auto\"}}"], metrics[$"malha_endpoint_draining{{{endpoint}}}"]));
+        Assert.Equal((0, 0), (metrics["malha_admission_in_flight{malha_service=\"web\"}"], metrics["malha_admission_refusals_total{malha_service=\"web\",verdict=\"over-capacity\"}"]));
         Assert.Equal(1, metrics["malha_config_version"]);
         Assert.True(metrics["process_cpu_seconds_total"] > 0);
         Assert.True(metrics["process_resident_memory_bytes"] > 10e6);
@@ -87,6 +90,6 @@ public sealed class MetricsTests
     }
 
     private static Task<RunningGateway> StartAsync(RecordingOrigin origin) => RunningGateway.StartAsync(
-        $"services: {{ web: {{ endpoints: [ {origin.Url.ToString().TrimEnd('/')} ] }}, gone: {{ endpoints: [ http://127.0.0.1:1 ] }} }}\n"
+        $"services: {{ web: {{ endpoints: [ {origin.Url.ToString().TrimEnd('/')} ], breaker: {{}}, capacity: 1000/s }}, gone: {{ endpoints: [ http://127.0.0.1:1 ] }} }}\n"
         + "routes: [ { match: { path: /gone }, service: gone }, { match: { path: /** , methods: [ GET, POST ] }, service: web } ]\n");
 }

@@ -11,7 +11,7 @@ public sealed class OpenApiTests
     {
         await using var gateway = await RunningGateway.StartAsync("""
             clients: { anyone: { any: true, limit: [ 1000/s, { rate: 1000/s, per: ip } ] } }
-            services: { web: { endpoints: [ http://127.0.0.1:1 ] } }
+            services: { web: { endpoints: [ http://127.0.0.1:1 ], breaker: {}, capacity: 100/s } }
             routes:
               - { match: { path: /moved }, redirect: { to: /elsewhere } }
               - { match: { path: /**, query: { q: { prefix: a } } }, service: web }
@@ -26,7 +26,8 @@ public sealed class OpenApiTests
         var checkedPaths = 0;
         foreach (var path in document.GetProperty("paths").EnumerateObject())
         {
-            var url = path.Name.Replace("{name}", "web", StringComparison.Ordinal).Replace("{id}", decision, StringComparison.Ordinal);
+            var url = path.Name.Replace("{name}", "web", StringComparison.Ordinal).Replace("{id}", decision, StringComparison.Ordinal)
+                .Replace("{service}", "web", StringComparison.Ordinal).Replace("{endpoint}", "127.0.0.1:1", StringComparison.Ordinal);
             foreach (var operation in path.Value.EnumerateObject())
             {
                 Assert.True(operation.Value.TryGetProperty("summary", out _), $"{operation.Name} {path.Name} has no summary");
@@ -36,17 +37,18 @@ public sealed class OpenApiTests
                 if (!content.TryGetProperty("application/json", out var json))
                     continue;
                 var method = new HttpMethod(operation.Name.ToUpperInvariant());
-                var (status, answer) = await gateway.AskAsync(url, method, method == HttpMethod.Get ? null : gateway.Token);
+                var (status, answer) = await gateway.AskAsync(url, method, method == HttpMethod.Get ? null : gateway.Token,
+                    operation.Value.TryGetProperty("requestBody", out _) ? """{ "mode": "shadow", "forMs": 1000 }""" : null);
                 Assert.Equal(HttpStatusCode.OK, status);
                 Check(document, json.GetProperty("schema"), answer, path.Name);
                 Assert.Equal(method != HttpMethod.Get, operation.Value.TryGetProperty("security", out _));
                 checkedPaths++;
             }
         }
-        Assert.Equal(10, checkedPaths);
+        Assert.Equal(16, checkedPaths);
         Assert.Equal(
-            ["/api/v1/clients", "/api/v1/config", "/api/v1/config/reload", "/api/v1/decisions", "/api/v1/decisions/{id}", "/api/v1/events", "/api/v1/limits", "/api/v1/listeners", "/api/v1/routes", "/api/v1/services",
-             "/api/v1/services/{name}/endpoints", "/livez", "/metrics", "/readyz"],
+            ["/api/v1/admission", "/api/v1/breakers", "/api/v1/breakers/{service}", "/api/v1/clients", "/api/v1/config", "/api/v1/config/reload", "/api/v1/decisions", "/api/v1/decisions/{id}", "/api/v1/events", "/api/v1/limits", "/api/v1/listeners", "/api/v1/routes",
+             "/api/v1/services", "/api/v1/services/{name}/endpoints", "/api/v1/services/{name}/endpoints/{endpoint}", "/api/v1/services/{name}/endpoints/{endpoint}/drain", "/livez", "/metrics", "/readyz"],
             document.GetProperty("paths").EnumerateObject().Select(path => path.Name).Order(StringComparer.Ordinal));
     }
 

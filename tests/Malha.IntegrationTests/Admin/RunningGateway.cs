@@ -56,9 +56,11 @@ internal sealed class RunningGateway : IAsyncDisposable
     }
 
     /// <summary>Asks the admin API.</summary>
-    public async Task<(HttpStatusCode Status, JsonElement Json)> AskAsync(string path, HttpMethod? method = null, string? token = null)
+    public async Task<(HttpStatusCode Status, JsonElement Json)> AskAsync(string path, HttpMethod? method = null, string? token = null, string? body = null)
     {
         using var request = new HttpRequestMessage(method ?? HttpMethod.Get, Admin + path);
+        if (body is not null)
+            request.Content = new StringContent(body, Encoding.UTF8, "application/json");
         if (token is not null)
             request.Headers.Authorization = new("Bearer", token);
         using var response = await Client.SendAsync(request, TestContext.Current.CancellationToken);

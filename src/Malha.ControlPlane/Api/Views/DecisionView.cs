@@ -12,7 +12,7 @@ namespace Malha.ControlPlane.Api.Views;
 /// <param name="Sequence">Counts decisions since the start.</param>
 /// <param name="TraceId">The W3C trace that the request belongs to.</param>
 /// <param name="At">When the request had come to its end.</param>
-/// <param name="Outcome">`refused`, `cancelled` (the client did not wait), `cut` (the answer broke off) or `retried` (answered after more than one attempt).</param>
+/// <param name="Outcome">`refused`, `cancelled` (the client did not wait), `cut` (the answer broke off), `retried` (answered after more than one attempt) or `not-retried` (an endpoint's failure was passed on, since the policy allowed no other attempt).</param>
 /// <param name="Status">What the client was answered; 499 when it did not wait for it.</param>
 /// <param name="DurationMs">From the request's head to its end.</param>
 /// <param name="Client">The peer's address.</param>
@@ -36,7 +36,7 @@ public sealed record DecisionView(
         decision.Time,
         decision.Refusal.Kind switch
         {
-            RefusalKind.None => "retried",
+            RefusalKind.None => decision.AttemptCount > 1 ? "retried" : "not-retried",
             RefusalKind.ClientGone => "cancelled",
             _ => decision.IsCut ? "cut" : "refused",
         },
@@ -86,12 +86,19 @@ public sealed record RefusalView(string Type, string Title, string? Detail, stri
 /// <param name="DurationMs">To the answer's head, or to its failure.</param>
 /// <param name="Status">The answer's status; null when there was none.</param>
 /// <param name="Failure">Why there was none; null when there was one.</param>
-public sealed record AttemptView(string Endpoint, double StartMs, double DurationMs, int? Status, string? Failure)
+/// <param name="Next">
+/// What followed on a failure: `other-endpoint` (at once, since the connection was refused) or `retried` (after `delayMs`); else why nothing did: `caller-left`, `no-policy`,
+/// `attempts-spent`, `budget-spent`, `deadline-too-near`, `not-idempotent`, `body-gone`, `answer-started`, `retried-above`. Null: it did not fail.
+/// </param>
+/// <param name="DelayMs">The back-off before the next attempt, or that there would have been; null: none.</param>
+public sealed record AttemptView(string Endpoint, double StartMs, double DurationMs, int? Status, string? Failure, string? Next, double? DelayMs)
 {
     internal static AttemptView Of(AttemptRecord attempt) => new(
-        attempt.Endpoint.Config.Url.GetLeftPart(UriPartial.Authority),
+        attempt.Endpoint.Name,
         Math.Round(attempt.Start.TotalMilliseconds, 3),
         Math.Round(attempt.Duration.TotalMilliseconds, 3),
         attempt.Status == 0 ? null : attempt.Status,
-        attempt.Failure == RefusalKind.None ? null : RefusalNames.TextOf(attempt.Failure));
+        attempt.Failure == RefusalKind.None ? null : RefusalNames.TextOf(attempt.Failure),
+        NextSteps.NameOf(attempt.Next),
+        attempt.Delay > TimeSpan.Zero ? Math.Round(attempt.Delay.TotalMilliseconds, 3) : null);
 }

@@ -1,5 +1,7 @@
 using Malha.Configuration;
+using Malha.Proxy.Telemetry;
 using Malha.Proxy.Upstream;
+using Malha.Resilience;
 
 namespace Malha.ControlPlane.Api.Views;
 
@@ -7,6 +9,8 @@ namespace Malha.ControlPlane.Api.Views;
 /// <param name="Name">Its name.</param>
 /// <param name="Balance">How endpoints are chosen.</param>
 /// <param name="Endpoints">How many it has.</param>
+/// <param name="Draining">How many of them run empty, and get nothing new.</param>
+/// <param name="BreakersOpen">How many of them have a breaker that lets nothing pass.</param>
 /// <param name="InFlight">Attempts under way, at all endpoints.</param>
 /// <param name="Streams">Upgraded connections and event streams under way.</param>
 /// <param name="MaxStreams">The most of them.</param>
@@ -21,16 +25,18 @@ namespace Malha.ControlPlane.Api.Views;
 /// <param name="Attempts">What its endpoints were asked.</param>
 /// <param name="Health">How it is; null when it has one endpoint, and nobody checks it.</param>
 public sealed record ServiceView(
-    string Name, string Balance, int Endpoints, int InFlight, int Streams, int MaxStreams, double TimeoutMs, double? AttemptTimeoutMs, double ConnectTimeoutMs,
+    string Name, string Balance, int Endpoints, int Draining, int BreakersOpen, int InFlight, int Streams, int MaxStreams, double TimeoutMs, double? AttemptTimeoutMs, double ConnectTimeoutMs,
     double IdleTimeoutMs, double? MaxDurationMs, long? MaxBodyBytes, int MaxConnections, int MaxPending, TrafficView Attempts, ServiceHealthView? Health)
 {
-    internal static ServiceView Of(ServiceModel service)
+    internal static ServiceView Of(ServiceModel service, Moment now)
     {
         var config = service.Config;
         return new ServiceView(
             config.Name,
             config.Balance == BalanceKind.RoundRobin ? "round-robin" : "least-loaded",
             service.Endpoints.Length,
+            service.Endpoints.Count(endpoint => endpoint.IsDraining),
+            service.Endpoints.Count(endpoint => endpoint.Breaker is { } breaker && BreakerNames.Effective(breaker.Snapshot(now)) == BreakerState.Open),
             service.Endpoints.Sum(endpoint => endpoint.InFlight),
             service.State.Streams,
             config.MaxStreams,
@@ -50,6 +56,8 @@ public sealed record ServiceView(
 /// <summary>One address of a service.</summary>
 /// <param name="Url">Scheme, host and port.</param>
 /// <param name="Weight">Its share of the traffic relative to the others'.</param>
+/// <param name="Draining">Whether it runs empty, and gets nothing new.</param>
+/// <param name="Breaker">What calls meet: `closed`, `open`, `half-open` or `ramping`; null when it has no breaker.</param>
 /// <param name="InFlight">Attempts under way.</param>
 /// <param name="Pending">Requests that wait for a connection.</param>
 /// <param name="OpenConnections">Connections, idle ones and those being opened included.</param>
@@ -60,15 +68,17 @@ public sealed record ServiceView(
 /// <param name="Attempts">What it was asked.</param>
 /// <param name="Health">How it is.</param>
 public sealed record EndpointView(
-    string Url, int Weight, int InFlight, int Pending, int OpenConnections, int ConnectingConnections, long Connects, long ConnectFailures, long Retries, TrafficView Attempts,
-    EndpointHealthView Health)
+    string Url, int Weight, bool Draining, string? Breaker, int InFlight, int Pending, int OpenConnections, int ConnectingConnections, long Connects, long ConnectFailures, long Retries,
+    TrafficView Attempts, EndpointHealthView Health)
 {
-    internal static EndpointView Of(ServiceModel service, EndpointState endpoint, Malha.Resilience.Moment now)
+    internal static EndpointView Of(ServiceModel service, EndpointState endpoint, Moment now)
     {
         var metrics = endpoint.Metrics;
         return new EndpointView(
-            endpoint.Config.Url.GetLeftPart(UriPartial.Authority),
+            endpoint.Name,
             endpoint.Config.Weight,
+            endpoint.IsDraining,
+            endpoint.Breaker is { } breaker ? BreakerNames.Of(BreakerNames.Effective(breaker.Snapshot(now))) : null,
             endpoint.InFlight,
             endpoint.Pending,
             endpoint.Open,

@@ -8,7 +8,10 @@ namespace Malha.Proxy.Telemetry.Decisions;
 /// <param name="Duration">To the answer's head, or to its failure.</param>
 /// <param name="Status">The answer's status; 0 when there was none.</param>
 /// <param name="Failure">Why there was none.</param>
-internal readonly record struct AttemptRecord(EndpointState Endpoint, TimeSpan Start, TimeSpan Duration, int Status, RefusalKind Failure);
+/// <param name="Next">What followed on it when it failed.</param>
+/// <param name="Delay">The back-off before the next attempt; with a refusal, the one that there would have been.</param>
+internal readonly record struct AttemptRecord(
+    EndpointState Endpoint, TimeSpan Start, TimeSpan Duration, int Status, RefusalKind Failure, NextStep Next = NextStep.None, TimeSpan Delay = default);
 
 /// <summary>The attempts of one exchange, as they are made: the first few, and the last one.</summary>
 internal sealed class AttemptLog
@@ -26,6 +29,9 @@ internal sealed class AttemptLog
     /// <summary>Attempts that have ended.</summary>
     public int Ended => _ended;
 
+    /// <summary>Whether a policy was asked for another attempt and refused: somebody may want to know why.</summary>
+    public bool WasRefusedARetry { get; private set; }
+
     /// <summary>The endpoint of the attempt that was begun last.</summary>
     public EndpointState? Endpoint => _endpoint;
 
@@ -34,8 +40,17 @@ internal sealed class AttemptLog
     /// <summary>An attempt is over. Hedges end on several threads.</summary>
     public void End(in AttemptRecord attempt) => _attempts[Math.Min(Interlocked.Increment(ref _ended), Kept) - 1] = attempt;
 
+    /// <summary>What was decided about another attempt after the one that ended last.</summary>
+    public void Followed(NextStep next, TimeSpan delay)
+    {
+        ref var last = ref _attempts[Math.Min(Ended, Kept) - 1];
+        last = last with { Next = next, Delay = delay };
+        WasRefusedARetry = next > NextStep.NoPolicy;
+    }
+
     public void Reset()
     {
+        WasRefusedARetry = false;
         Array.Clear(_attempts, 0, Math.Min(Ended, Kept));
         _ended = 0;
         _endpoint = null;

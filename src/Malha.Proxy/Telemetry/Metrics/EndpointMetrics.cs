@@ -1,4 +1,5 @@
 using Malha.Proxy.Upstream;
+using Malha.Resilience;
 
 namespace Malha.Proxy.Telemetry.Metrics;
 
@@ -11,6 +12,8 @@ internal sealed class EndpointMetrics
     private static readonly int Outcomes = Enum.GetValues<ConnectOutcome>().Length;
 
     private readonly long[] _connects = new long[Outcomes];
+    private readonly long[] _breakerMoves = new long[Enum.GetValues<BreakerState>().Length];
+    private long _shadowRefusals;
     private long _retries;
     private int _connecting;
 
@@ -20,6 +23,12 @@ internal sealed class EndpointMetrics
     /// <summary>Attempts that repeat an earlier one.</summary>
     public long Retries => Interlocked.Read(ref _retries);
 
+    /// <summary>Times that its breaker came to a state.</summary>
+    public long BreakerMoves(BreakerState to) => Interlocked.Read(ref _breakerMoves[(int)to]);
+
+    /// <summary>Attempts that a breaker in shadow mode would have refused.</summary>
+    public long ShadowRefusals => Interlocked.Read(ref _shadowRefusals);
+
     /// <summary>Connections that are being opened now.</summary>
     public int Connecting => Volatile.Read(ref _connecting);
 
@@ -27,6 +36,10 @@ internal sealed class EndpointMetrics
     public long Connects(ConnectOutcome outcome) => Interlocked.Read(ref _connects[(int)outcome]);
 
     public void Retried() => Interlocked.Increment(ref _retries);
+
+    public void BreakerMoved(BreakerState to) => Interlocked.Increment(ref _breakerMoves[(int)to]);
+
+    public void WouldHaveRefused() => Interlocked.Increment(ref _shadowRefusals);
 
     public void ConnectBegan() => Interlocked.Increment(ref _connecting);
 

@@ -15,6 +15,7 @@ internal static class GatewayMetricsReader
             .Concat(ClientMetricsReader.Read(model.Services.Values))
             .Concat(HealthMetricsReader.Read(model.Services.Values))
             .Concat(CallerMetricsReader.Read(model.Identity))
+            .Concat(PolicyMetricsReader.Read([.. model.Services.Values], host.Plane.Clock.Now))
             .Concat(Gateway(host, model))
             .Concat(ProcessMetricsReader.Read());
     }

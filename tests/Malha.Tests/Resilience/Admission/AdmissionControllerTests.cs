@@ -44,6 +44,22 @@ public sealed class AdmissionControllerTests
     }
 
     [Fact]
+    public void Snapshot_counts_what_is_in_flight_abandoned_and_waiting()
+    {
+        var admission = Make(2);
+        var permits = Fill(admission, 0, 2, 100);
+        admission.Release(permits[0], Route, OutcomeKind.Success, At.Seconds(101));
+        Fill(admission, 0, 1, 101);
+        Wait(admission, 101);
+        admission.Abandon(permits[1], Route, At.Seconds(101));
+        var snapshot = admission.Snapshot(At.Seconds(101.1));
+        Assert.Equal((2, 2, 1, 1, TimeSpan.FromSeconds(1)), (snapshot.Limit, snapshot.InFlight, snapshot.Abandoned, snapshot.Waiting, snapshot.TypicalLatency));
+        // It has counted for as long as an answer takes.
+        var later = admission.Snapshot(At.Seconds(102.2));
+        Assert.Equal((1, 0), (later.InFlight, later.Abandoned));
+    }
+
+    [Fact]
     public void What_fits_starts_what_does_not_waits_and_gets_the_seat_that_falls_free()
     {
         var admission = Make(2);

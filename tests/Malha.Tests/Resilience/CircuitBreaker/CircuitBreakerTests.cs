@@ -268,6 +268,17 @@ public sealed class CircuitBreakerTests
     }
 
     [Fact]
+    public void An_operator_who_moves_the_state_is_told_as_a_transition()
+    {
+        var breaker = Make();
+        Open(breaker, 100);
+        breaker.SetMode(BreakerMode.ForcedClosed, At.Seconds(101));
+        Assert.Equal((BreakerState.Open, BreakerState.Closed, BreakerRule.Manual), (_moves[^1].From, _moves[^1].To, _moves[^1].Rule));
+        breaker.SetMode(BreakerMode.Auto, At.Seconds(102));
+        Assert.Equal(2, _moves.Count);
+    }
+
+    [Fact]
     public void Shadow_says_what_it_would_do_and_does_not()
     {
         var breaker = Make();

@@ -41,7 +41,9 @@ public sealed class RetryPolicyTests
         var budget = new RetryBudget(new RetryBudgetOptions { FloorPerSecond = .1, Window = At.S(10) });
         var question = new RetryQuestion { AttemptsMade = 1, Deadline = Deadline.After(default, At.S(1)), TypicalLatency = At.Ms(10) };
 
-        Assert.Equal(RetryVerdict.NotRetryable, policy.Decide(question with { Retryability = Retryability.BodyGone }, budget, default).Verdict);
+        Assert.Equal(
+            new RetryDecision(RetryVerdict.NotRetryable, default) { Retryability = Retryability.BodyGone },
+            policy.Decide(question with { Retryability = Retryability.BodyGone }, budget, default));
         Assert.Equal(RetryVerdict.AttemptsSpent, policy.Decide(question with { AttemptsMade = 2 }, budget, default).Verdict);
         Assert.Equal(RetryVerdict.DeadlineTooNear, policy.Decide(question with { TypicalLatency = At.Ms(900) }, budget, default).Verdict);
         Assert.Equal(1, budget.Balance(default));

@@ -1,0 +1,58 @@
+using Malha.Proxy.Upstream;
+using Malha.Resilience;
+
+namespace Malha.Proxy.Telemetry.Metrics;
+
+/// <summary>The metrics of what protects services: breakers by endpoint, admission by service, and who is draining.</summary>
+internal static class PolicyMetricsReader
+{
+    public static readonly IReadOnlyList<(AdmissionVerdict Verdict, string Name)> Verdicts =
+    [
+        (AdmissionVerdict.Overloaded, "overloaded"), (AdmissionVerdict.OverCapacity, "over-capacity"), (AdmissionVerdict.QueueFull, "queue-full"),
+        (AdmissionVerdict.DeadlineTooNear, "deadline"), (AdmissionVerdict.Cancelled, "cancelled"),
+    ];
+
+    public static IEnumerable<MetricFamily> Read(IReadOnlyCollection<ServiceModel> services, Moment now) => Breakers(services, now).Concat(Admission(services, now));
+
+    private static IEnumerable<MetricFamily> Breakers(IReadOnlyCollection<ServiceModel> services, Moment now)
+    {
+        var endpoints = services.SelectMany(service => service.Endpoints, (service, endpoint) => (Labels: MetricLabels.Of(service, endpoint).ToArray(), Endpoint: endpoint)).ToArray();
+        var breakers = endpoints.Where(one => one.Endpoint.Breaker is not null)
+            .Select(one => (one.Labels, one.Endpoint.Metrics, Snapshot: one.Endpoint.Breaker!.Snapshot(now))).ToArray();
+
+        yield return new("malha.breaker.state", MetricKind.Gauge, "", "1 for the state that calls meet, 0 for the others.",
+            [.. breakers.SelectMany(one => Choice(one.Labels, "state", BreakerNames.Effective(one.Snapshot), BreakerNames.Of))]);
+        yield return new("malha.breaker.mode", MetricKind.Gauge, "", "1 for what an operator made of the breaker, 0 for the others.",
+            [.. breakers.SelectMany(one => Choice(one.Labels, "mode", one.Snapshot.Mode, BreakerNames.Of))]);
+        yield return new("malha.breaker.share", MetricKind.Gauge, "", "The share of calls that the breaker lets pass.",
+            [.. breakers.Select(one => new MetricPoint(one.Labels, one.Snapshot.Share))]);
+        yield return new("malha.breaker.transitions", MetricKind.Counter, "{transition}", "Times that a breaker came to a state.",
+            [.. breakers.SelectMany(one => Enum.GetValues<BreakerState>().Select(to => new MetricPoint([.. one.Labels, new("state", BreakerNames.Of(to))], one.Metrics.BreakerMoves(to))))]);
+        yield return new("malha.breaker.shadow_refusals", MetricKind.Counter, "{attempt}", "Attempts that a breaker in shadow mode would have refused.",
+            [.. breakers.Select(one => new MetricPoint(one.Labels, one.Metrics.ShadowRefusals))]);
+        yield return new("malha.endpoint.draining", MetricKind.Gauge, "", "1 while an operator lets the endpoint run empty.",
+            [.. endpoints.Select(one => new MetricPoint(one.Labels, one.Endpoint.IsDraining ? 1 : 0))]);
+    }
+
+    private static IEnumerable<MetricFamily> Admission(IReadOnlyCollection<ServiceModel> services, Moment now)
+    {
+        var limited = services.Where(service => service.State.Admission is not null)
+            .Select(service => (Labels: (MetricLabel[])[new("malha.service", service.Config.Name)], service.State.Admission, Snapshot: service.State.Admission!.Controller.Snapshot(now)))
+            .ToArray();
+
+        yield return new("malha.admission.limit", MetricKind.Gauge, "{attempt}", "Attempts that may be in flight at a service.",
+            [.. limited.Select(one => new MetricPoint(one.Labels, one.Snapshot.Limit))]);
+        yield return new("malha.admission.in_flight", MetricKind.Gauge, "{attempt}", "Attempts that count against the limit, abandoned ones included.",
+            [.. limited.Select(one => new MetricPoint(one.Labels, one.Snapshot.InFlight))]);
+        yield return new("malha.admission.abandoned", MetricKind.Gauge, "{attempt}", "Attempts that nobody waits for any more and that still count.",
+            [.. limited.Select(one => new MetricPoint(one.Labels, one.Snapshot.Abandoned))]);
+        yield return new("malha.admission.waiting", MetricKind.Gauge, "{request}", "Requests in the queue before a service.",
+            [.. limited.Select(one => new MetricPoint(one.Labels, one.Snapshot.Waiting))]);
+        yield return new("malha.admission.refusals", MetricKind.Counter, "{request}", "Requests that were not let to a service, by verdict.",
+            [.. limited.SelectMany(one => Verdicts.Select(verdict => new MetricPoint([.. one.Labels, new("verdict", verdict.Name)], one.Admission!.RefusedFor(verdict.Verdict))))]);
+    }
+
+    private static IEnumerable<MetricPoint> Choice<T>(MetricLabel[] labels, string name, T chosen, Func<T, string> text)
+        where T : struct, Enum =>
+        Enum.GetValues<T>().Select(value => new MetricPoint([.. labels, new(name, text(value))], value.Equals(chosen) ? 1 : 0));
+}
