@@ -10,6 +10,7 @@ internal static class Faithful
     {
         "Connection", "Keep-Alive", "Proxy-Connection", "TE", "Trailer", "Transfer-Encoding", "Upgrade", "Content-Length", "Host", "Expect",
         "Proxy-Authorization", "Via", "Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "X-Forwarded-Port", "X-Real-Ip",
+        "Malha-Timeout", "Malha-Attempt", "Malha-Class",
         "X-Request-Id", "traceparent", "tracestate",
     };
 

@@ -57,7 +57,7 @@ public sealed class RetryTests
         await client.SendAsync("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
         var answer = await client.ReadAnswerAsync();
         Assert.Equal((502, "3"), (answer.Status, WireText.Text(answer.Body)));
-        Assert.Equal(0, gateway.Service().Endpoints[0].InFlight);
+        await Eventually.HoldsAsync(() => gateway.Service().Endpoints[0].InFlight == 0, "nothing is under way");
     }
 
     [Fact]
