@@ -26,7 +26,7 @@ internal enum Trouble
 /// A service of ten workers that each take 50 ms, with an unbounded queue, behind a gateway that knows nothing but where it is. Clients wait 1 s and, where
 /// the trouble is short, ask up to three times more. The naive arm has no gateway.
 /// </summary>
-internal sealed class TenWorkers(Trouble trouble) : Scenario
+internal sealed class TenWorkers(Trouble trouble, bool besideHeldSeats = false) : Scenario
 {
     private const int Workers = 10;
     private const int From = 20;
@@ -48,15 +48,18 @@ internal sealed class TenWorkers(Trouble trouble) : Scenario
         if (trouble == Trouble.LostWorkers)
             service.Workers = () => time.Seconds >= From ? Workers / 2 : Workers;
         var tally = new Tally(End);
-        var gateway = new Gateway(time, new GatewaySetup { Retry = new RetryOptions { Attempts = 1 } }, chance.Fork());
+        var gateway = new Gateway(time, new GatewaySetup { Retry = new RetryOptions { Attempts = 1 }, Admission = Admission }, chance.Fork());
         var retries = trouble is Trouble.Overload or Trouble.LostWorkers ? 0 : 3;
         Action ask = arm == Arm.Malha
-            ? () => WaitingClient.Ask(time, tally, gateway, service.Call, ClientsWait, retries)
+            ? () => WaitingClient.Ask(time, tally, gateway, service.Call, ClientsWait, retries, besideHeldSeats ? 1 : 0)
             : new BlindCaller(time, tally, service.Call, ClientsWait, retries).Ask;
         time.Arrivals(chance.Fork(), Rate, End, ask);
         time.RunUntil(End + 5);
         return Judge(arm, seed, tally);
     }
+
+    private AdmissionOptions Admission => besideHeldSeats
+        ? new AdmissionOptions { Classes = [new ShareOptions { Name = "absent" }, new ShareOptions { Name = "batch", Lend = 1 }] } : new AdmissionOptions();
 
     private double Rate(double now) => trouble switch
     {

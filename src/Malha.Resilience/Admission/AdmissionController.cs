@@ -327,10 +327,15 @@ public sealed class AdmissionController
         if (_inFlight[shareClass] < _nominal[shareClass])
             return true;
 
+        return _inFlight.Count + HeldFromOthers_NeedsLock(shareClass) < _inFlight.Limit;
+    }
+
+    private int HeldFromOthers_NeedsLock(int shareClass)
+    {
         var held = 0;
         for (var i = 0; i < _held.Length; i++)
             held += i == shareClass ? 0 : Math.Max(0, _held[i] - _inFlight[i]);
-        return _inFlight.Count + held < _inFlight.Limit;
+        return held;
     }
 
     private void Seats_NeedsLock()
@@ -366,7 +371,7 @@ public sealed class AdmissionController
 
     private AdmissionDecision Grant_NeedsLock(int shareClass, Moment since, Moment now)
     {
-        var permit = _inFlight.Take(shareClass, now);
+        var permit = _inFlight.Take(shareClass, now, shareClass < _held.Length ? HeldFromOthers_NeedsLock(shareClass) : 0);
         Measure_NeedsLock(shareClass, now);
         return new AdmissionDecision { Verdict = AdmissionVerdict.Admitted, Permit = permit, Waited = now - since, Observed = _inFlight.Count, Limit = _inFlight.Limit };
     }

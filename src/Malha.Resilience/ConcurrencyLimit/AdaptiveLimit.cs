@@ -13,6 +13,8 @@ namespace Malha.Resilience;
 /// 100 latencies, at least 10 s apart; only while the limit is in use.</para>
 /// <para>An answer within CoDel's target is quick enough, whatever it was that took so long: for a service whose answers take less, queues are counted from
 /// there on. Its latency moves by more with every pause of a thread, and to hold calls back that would have been answered in time helps nobody.</para>
+/// <para>Seats that are held back for classes that do not use them count as in use, and the limit is as much wider: what is in flight is what was found, not the
+/// limit.</para>
 /// <para>A window ends when the queue is known to half of α, from the scatter of its own samples: ten calls of a service whose work is always the same, a
 /// hundred where it is exponential.</para>
 /// <para>Regimes: in flight below half the limit: nothing is concluded about the limit, and calls that began with few others teach the base. More than
@@ -152,7 +154,7 @@ internal sealed class AdaptiveLimit
         {
             if (permit.Trial == _trialId)
             {
-                _trial.Add(taken, idle, inFlight, dropped);
+                _trial.Add(taken, idle, inFlight, permit.Held, dropped);
                 _trialEnded++;
             }
 
@@ -161,7 +163,7 @@ internal sealed class AdaptiveLimit
             return;
         }
 
-        _window.Add(taken, idle, inFlight, dropped);
+        _window.Add(taken, idle, inFlight, permit.Held, dropped);
         if (IsWindowDone())
             ConcludeWindow(now);
     }
@@ -182,7 +184,7 @@ internal sealed class AdaptiveLimit
     {
         _windowsSinceTrial++;
         var (inFlight, ratio, error, count) = (_window.MeanInFlight, _window.Ratio, _window.RatioError, _window.Count);
-        var (most, dropped, idle) = (_window.MostInFlight, _window.DroppedShare, _window.MeanIdle);
+        var (most, dropped, idle, spread) = (_window.MostInUse, _window.DroppedShare, _window.MeanIdle, _window.Spread);
         _window.Restart();
         // A queue makes latencies more alike: what they scatter without one is seen only now and then.
         _scatter = Math.Max(error / ratio * Math.Sqrt(count), _scatter * ScatterKept);
@@ -213,15 +215,15 @@ internal sealed class AdaptiveLimit
             return;
         }
 
-        Step((inFlight, Math.Max(1, ratio * Math.Min(1, idle / QuickEnough)), error, count), most, dropped <= DroppedSome, now);
+        Step((inFlight, Math.Max(1, ratio * Math.Min(1, idle / QuickEnough)), error, count), spread, most, dropped <= DroppedSome, now);
     }
 
-    private void Step((double InFlight, double Ratio, double Error, int Count) seen, int most, bool whole, Moment now)
+    private void Step((double InFlight, double Ratio, double Error, int Count) seen, double spread, int most, bool whole, Moment now)
     {
         var (inFlight, ratio, _, _) = seen;
         var queue = inFlight * (1 - 1 / ratio);
         var (alpha, beta, step) = Thresholds();
-        var distance = inFlight - queue + (alpha + beta) / 2 - _limit;
+        var distance = (inFlight - queue + (alpha + beta) / 2) * spread - _limit;
         var saturated = most >= (int)_limit;
         var uncertain = inFlight * _scatter / Math.Sqrt(_baseWeight);
         var confirmed = uncertain <= alpha / 2;
@@ -393,10 +395,15 @@ internal sealed class AdaptiveLimit
         private double _idleIdle;
         private double _inFlight;
         private int _dropped;
+        private double _held;
 
         public int Count { get; private set; }
 
-        public int MostInFlight { get; private set; }
+        /// <summary>With what was held back for others.</summary>
+        public int MostInUse { get; private set; }
+
+        /// <summary>How many times more seats there are than those that the calls could have.</summary>
+        public double Spread => (_inFlight + _held) / Math.Max(1, _inFlight);
 
         /// <summary>Of the last window that was concluded.</summary>
         public double LastRatio { get; private set; }
@@ -421,7 +428,7 @@ internal sealed class AdaptiveLimit
 
         public double DroppedShare => _dropped / (double)Math.Max(1, Count);
 
-        public void Add(double taken, double idle, int inFlight, bool dropped)
+        public void Add(double taken, double idle, int inFlight, int held, bool dropped)
         {
             Count++;
             _taken += taken;
@@ -431,7 +438,8 @@ internal sealed class AdaptiveLimit
             _idleIdle += idle * idle;
             _inFlight += inFlight;
             _dropped += dropped ? 1 : 0;
-            MostInFlight = Math.Max(MostInFlight, inFlight);
+            _held += held;
+            MostInUse = Math.Max(MostInUse, inFlight + held);
         }
 
         public void Rescaled(double ratio) => LastRatio = Math.Max(1, LastRatio / ratio);
@@ -439,7 +447,7 @@ internal sealed class AdaptiveLimit
         public void Restart()
         {
             LastRatio = Count > 0 ? Ratio : LastRatio;
-            (Count, MostInFlight, _dropped) = (0, 0, 0);
+            (Count, MostInUse, _dropped, _held) = (0, 0, 0, 0);
             (_taken, _idle, _takenTaken, _takenIdle, _idleIdle, _inFlight) = (0, 0, 0, 0, 0, 0);
         }
     }

@@ -50,11 +50,11 @@ internal sealed class InFlight
             _adaptive.Update(options);
     }
 
-    public LimitPermit Take(int shareClass, Moment now)
+    public LimitPermit Take(int shareClass, Moment now, int held = 0)
     {
         _byClass[shareClass]++;
         Count++;
-        return new LimitPermit { Started = now, InFlight = Count, Class = shareClass, Trial = _adaptive?.Begin(Count) ?? 0 };
+        return new LimitPermit { Started = now, InFlight = Count, Class = shareClass, Held = held, Trial = _adaptive?.Begin(Count) ?? 0 };
     }
 
     /// <summary>

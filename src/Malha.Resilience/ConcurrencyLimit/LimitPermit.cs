@@ -8,6 +8,9 @@ public readonly record struct LimitPermit
     /// <summary>How many were in flight when it began, itself included.</summary>
     internal int InFlight { get; init; }
 
+    /// <summary>Seats that were free but held back for other classes then: to whoever may not have them they are in use.</summary>
+    internal int Held { get; init; }
+
     internal int Class { get; init; }
 
     internal int Trial { get; init; }

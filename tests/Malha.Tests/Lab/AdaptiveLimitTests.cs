@@ -70,6 +70,22 @@ public sealed class AdaptiveLimitTests
         }
     }
 
+    /// <summary>Half of the seats are kept for a class that never comes: the others must not be taken for a limit that nobody uses.</summary>
+    [Theory]
+    [InlineData("Overload")]
+    [InlineData("Spike")]
+    [InlineData("Stall")]
+    [InlineData("SlowSpell")]
+    public void Seats_held_for_a_class_that_is_absent_keep_nobody_from_finding_the_limit(string name)
+    {
+        var scenario = new TenWorkers(Enum.Parse<Trouble>(name), besideHeldSeats: true);
+        for (var seed = 1UL; seed <= Seeds; seed++)
+        {
+            var malha = scenario.Run(Arm.Malha, seed);
+            Assert.True(malha.Passed, $"seed {seed}: {malha.Reason}");
+        }
+    }
+
     [Fact]
     public void Idle_and_then_a_burst_of_20_is_served()
     {
