@@ -9,6 +9,7 @@ from pathlib import Path
 
 from .machine import BenchError, Group, machine_busy_seconds, process_cpu_seconds
 from .origin import Origin
+from .peers import API_KEY
 
 LUA = Path(__file__).parent.parent / "load.lua"
 OHA = Path(__file__).parents[4] / "shared" / "peers" / "oha"
@@ -84,7 +85,7 @@ def _sample(origin: Origin, proxy: Group | None, load_pid: int) -> _Sample:
 
 def _wrk(case: Case, port: int, seconds: int) -> subprocess.Popen:
     return subprocess.Popen(
-        ["wrk", "-t1", f"-c{CONNECTIONS}", f"-d{seconds}s", "--timeout", "10s", "-s", str(LUA), f"http://127.0.0.1:{port}{case.path}",
+        ["wrk", "-t1", f"-c{CONNECTIONS}", f"-d{seconds}s", "--timeout", "10s", "-H", f"X-Api-Key: {API_KEY}", "-s", str(LUA), f"http://127.0.0.1:{port}{case.path}",
          "--", case.method, str(case.body_bytes), "close" if case.close else "keep"],
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
 

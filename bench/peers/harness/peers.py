@@ -53,6 +53,13 @@ def publish(project: Path, output: Path, sources: list[Path]) -> str | None:
     return None
 
 
+# Measured only when asked for.
+ON_REQUEST = ("yarp-inline", "malha-bare", "malha-policies")
+
+# Sent to every peer with every request; only malha-policies asks for it.
+API_KEY = "a-key-of-the-bench"
+
+
 def shared_build_files() -> list[Path]:
     return [ROOT / name for name in ("Directory.Build.props", "Directory.Packages.props", "global.json")]
 
@@ -95,7 +102,7 @@ def runtime_version() -> str:
     return runtimes[1] if len(runtimes) > 1 else "unknown"
 
 
-def _malha(command: str | None, arguments: str) -> Peer:
+def _malha(name: str, conf: str, command: str | None, arguments: str) -> Peer:
     if command is None:
         program = f"{shlex.quote(str(PUBLISH / 'malha' / 'malha'))} run {{configuration}} {arguments}"
         prepare = lambda: publish(ROOT / "src" / "Malha.Cli", PUBLISH / "malha", [ROOT / "src", *shared_build_files()])
@@ -104,19 +111,20 @@ def _malha(command: str | None, arguments: str) -> Peer:
         prepare = lambda: None
 
     def line(directory: Path, upstream: int, port: int) -> list[str]:
-        configuration = fill("malha.yaml", directory / "malha.yaml", UPSTREAM=upstream, PORT=port)
+        configuration = fill(conf, directory / conf, UPSTREAM=upstream, PORT=port)
         return shlex.split(program.format(upstream=f"http://127.0.0.1:{upstream}", port=port, configuration=configuration))
 
     revision = ["git", "-C", str(ROOT), "describe", "--always", "--dirty"]
     return Peer(
-        "malha",
+        name,
         command=line,
         version=lambda: f"{first_line(revision)}, .NET {runtime_version()}",
-        prepare=prepare)
+        prepare=prepare,
+        env={"BENCH_KEY": API_KEY})
 
 
 def all_peers(directory: Path, malha_command: str | None, malha_arguments: str) -> list[Peer]:
-    """In the order of the tables. yarp-inline is measured only when asked for: it is how YARP could be set up, not how it is."""
+    """In the order of the tables. Those of ON_REQUEST are how a peer could be set up, not how it is."""
     caddy_home = {"GOMAXPROCS": "1", "HOME": str(directory), "XDG_DATA_HOME": str(directory), "XDG_CONFIG_HOME": str(directory)}
     return [
         Peer("nginx", _nginx, lambda: first_line(["nginx", "-v"]), lambda: on_path("nginx")),
@@ -126,5 +134,7 @@ def all_peers(directory: Path, malha_command: str | None, malha_arguments: str) 
         _yarp("yarp-inline", "inline", env={"DOTNET_SYSTEM_NET_SOCKETS_INLINE_COMPLETIONS": "1"}),
         Peer("envoy", _envoy, lambda: "Envoy " + first_line([str(ENVOY), "--version"]).partition("version: ")[2],
              lambda: None if ENVOY.exists() else "its program is not at ../shared/peers/envoy"),
-        _malha(malha_command, malha_arguments),
+        _malha("malha", "malha.yaml", malha_command, malha_arguments),
+        _malha("malha-bare", "malha-bare.yaml", malha_command, malha_arguments),
+        _malha("malha-policies", "malha-policies.yaml", malha_command, malha_arguments),
     ]
