@@ -9,6 +9,7 @@ from pathlib import Path
 from .load import Case, Closed, Open
 
 BEGIN, END = "<!-- peers: begin (written by bench/peers/run) -->", "<!-- peers: end -->"
+POLICIES = ("<!-- policies: begin (written by bench/peers/run --policies) -->", "<!-- policies: end -->")
 
 
 @dataclass
@@ -108,10 +109,10 @@ def machine() -> str:
     return f"{os.cpu_count()} × {model}, Linux {platform.release()}"
 
 
-def render(results: Results, cases: list[Case], names: list[str]) -> str:
+def render(results: Results, cases: list[Case], names: list[str], title: str) -> str:
     foreign = [c.foreign_share for measured in results.closed.values() for c in measured]
     lines = [
-        "## Side by side with other proxies", "",
+        f"## {title}", "",
         f"`bench/peers/run {results.options}`".replace(" `", "`") + f" on {time.strftime('%Y-%m-%d')}: {machine()}. The proxy on one core, origin (nginx, one worker) and load on another; "
         "64 connections. CPU is user + system time of all the proxy's processes per request, at saturation (wrk, closed loop); "
         "the open-loop columns are at a fixed rate (oha), latency from the intended send time. Medians of the rounds. Compare ratios: µs do not carry over to other machines.", ""]
