@@ -66,6 +66,9 @@ public sealed class HealthApiTests
         Assert.Equal(0, await malha.ExitedAsync(TimeSpan.FromSeconds(60)));
         await Eventually.HoldsAsync(() => malha.Output.Contains("services.shop.health.ejection", StringComparison.Ordinal), "everything is printed");
         Assert.Contains("  health    GET /health every 2s (timeout 1s), unhealthy after 3 failures, healthy after 2 successes\n", malha.Output, StringComparison.Ordinal);
+        // Values that are longer than most stand in their column too.
+        var origins = malha.Output.Split('\n').Where(line => line.StartsWith("  services.shop.", StringComparison.Ordinal)).Select(line => line.LastIndexOf("  ", StringComparison.Ordinal)).Distinct();
+        Assert.Single(origins);
         Assert.Matches("services.shop.health.rise +2 +default \\(HAProxy's rise\\)", malha.Output);
         folder.Delete(recursive: true);
     }
