@@ -1,6 +1,7 @@
 using System.Text.Json;
 using Malha.IntegrationTests.Admin;
 using Malha.IntegrationTests.Harness;
+using Malha.IntegrationTests.Operations;
 using Malha.IntegrationTests.Traffic.Support;
 
 namespace Malha.IntegrationTests.Health;
@@ -50,6 +51,27 @@ public sealed class HealthApiTests
         Assert.Contains("malha_service_degraded{malha_service=\"pair\"} 1\n", metrics, StringComparison.Ordinal);
         Assert.Contains("malha_service_panic{malha_service=\"pair\"} 0\n", metrics, StringComparison.Ordinal);
         Assert.DoesNotContain("malha_service_panic{malha_service=\"plain\"}", metrics, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Top_shows_how_services_are()
+    {
+        await using var good = new CheckedOrigin();
+        await using var bad = new CheckedOrigin(CheckedOrigin.Report("Unhealthy", "orders-db", "Unhealthy", 503));
+        await using var lone = new CheckedOrigin(CheckedOrigin.Bad);
+        await using var gateway = await RunningGateway.StartAsync($$"""
+            services:
+              lone: { endpoints: [ "{{lone.Url}}" ], health: { path: /health, every: 1h, timeout: 20s } }
+              pair: { endpoints: [ "{{good.Url}}", "{{bad.Url}}" ], health: { path: /health, every: 1h, timeout: 20s } }
+              plain: { endpoints: [ "{{good.Url}}" ] }
+            """);
+        await UntilAsync(gateway, "pair", endpoints => endpoints.All(one => one.GetProperty("health").GetProperty("lastCheck").ValueKind != JsonValueKind.Null));
+        await UntilAsync(gateway, "lone", endpoints => endpoints[0].GetProperty("health").GetProperty("state").GetString() == "unhealthy");
+        var told = await OperatorCommand.RunAsync(gateway, "top");
+        var lines = told.Output.Split('\n');
+        Assert.EndsWith("  unhealthy", lines[1], StringComparison.Ordinal);
+        Assert.EndsWith("  degraded by orders-db, 1 used", lines[2], StringComparison.Ordinal);
+        Assert.EndsWith(" 0", lines[3], StringComparison.Ordinal);
     }
 
     [Fact]
