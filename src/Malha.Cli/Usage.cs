@@ -17,8 +17,17 @@ internal static class Usage
 
     public static int Wrong(ParseResult parsed)
     {
-        foreach (var error in parsed.Errors)
-            Console.Error.WriteLine($"malha: {error.Message}");
+        // The library would say of a misspelt command that one is missing, and of each word that it is not known.
+        if (parsed is { UnmatchedTokens: [var word, ..], CommandResult.Command: { Subcommands.Count: > 0 } command } && !word.StartsWith('-'))
+        {
+            Console.Error.WriteLine($"malha: there is no command '{word}'{(command is RootCommand ? "" : $" of '{command.Name}'")}; "
+                + $"there are: {string.Join(", ", command.Subcommands.Select(one => one.Name))}");
+        }
+        else
+        {
+            foreach (var error in parsed.Errors)
+                Console.Error.WriteLine($"malha: {error.Message}");
+        }
         Console.Error.WriteLine("malha: see malha --help, or malha COMMAND --help");
         return WrongUsage;
     }

@@ -42,7 +42,10 @@ internal sealed class AdminCommand
     /// <param name="isRedrawn">What is drawn over itself must know how many lines it took, and keeps within the terminal's edge.</param>
     public static IAnsiConsole Console(TextWriter output, bool isRedrawn = false)
     {
-        var console = AnsiConsole.Create(new AnsiConsoleSettings { Out = new AnsiConsoleOutput(output) });
+        var settings = System.Console.IsOutputRedirected
+            ? new AnsiConsoleSettings { Out = new AnsiConsoleOutput(new TrimmedLines(output)), Ansi = AnsiSupport.No, ColorSystem = ColorSystemSupport.NoColors }
+            : new AnsiConsoleSettings { Out = new AnsiConsoleOutput(output) };
+        var console = AnsiConsole.Create(settings);
         if (!isRedrawn)
             console.Profile.Width = NoEdge;
         return console;
@@ -94,7 +97,7 @@ internal sealed class AdminSession(AdminClient client, bool json, TextWriter out
     {
         var table = new Table().NoBorder();
         foreach (var column in columns)
-            table.AddColumn(new TableColumn(new Text(column, new Style(decoration: Decoration.Dim))).PadRight(2));
+            table.AddColumn(new TableColumn(new Text(column, new Style(decoration: Decoration.Dim))).PadLeft(0).PadRight(2));
         return table;
     }
 }

@@ -51,8 +51,7 @@ internal sealed class CallerExplanation
             Console.WriteLine($"  limit     {limit.Detail}  ({limit.Rule})");
         if (_limits.Length == 0)
             Console.WriteLine("  limit     none");
-        foreach (var setting in _settings)
-            Console.WriteLine($"  {setting.Path,-44} {setting.Value,-14} {setting.Origin}");
+        SettingLines.Write(Console.Out, [.. _settings]);
     }
 
     public void WriteJson(Utf8JsonWriter writer)

@@ -93,7 +93,7 @@ internal static class DrainCommand
 
     private static void Write(IAnsiConsole console, Place place, EndpointView view) => console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{place}: {State(view)}"));
 
-    private static string State(EndpointView view) => !view.Draining ? "has traffic"
+    private static string State(EndpointView view) => !view.Draining ? "not draining: it gets requests like the others"
         : view.InFlight == 0 ? "draining, and empty: nothing is under way"
         : string.Create(CultureInfo.InvariantCulture, $"draining, {view.InFlight} under way");
 

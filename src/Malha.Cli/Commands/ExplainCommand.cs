@@ -94,8 +94,7 @@ internal static class ExplainCommand
             if (config.Services[service].Health is { } health)
                 Console.WriteLine($"  health    {health.Describe()}");
         }
-        foreach (var setting in Settings(route, config))
-            Console.WriteLine($"  {setting.Path,-44} {setting.Value,-14} {setting.Origin}");
+        SettingLines.Write(Console.Out, [.. Settings(route, config)]);
         WriteCandidates(explanation);
     }
 

@@ -25,7 +25,7 @@ internal static class RunCommand
         });
         command.SetAction((parsed, _) => parsed.GetValue(upstream) is { } url
             ? RunUpstreamAsync(url, parsed.GetValue(listen), parsed.GetValue(exitWithStdin))
-            : RunFileAsync(parsed.GetValue(file) ?? FileArgument.Default, parsed.GetValue(exitWithStdin)));
+            : RunFileAsync(parsed.GetValue(file), parsed.GetValue(exitWithStdin)));
         return command;
     }
 
@@ -37,26 +37,22 @@ internal static class RunCommand
         if (!Uri.TryCreate(url, UriKind.Absolute, out var upstream))
             return Fail(Usage.WrongUsage, $"--upstream {url}: not a URL such as http://127.0.0.1:9000");
 
-        MalhaConfig config;
-        try
-        {
-            config = MalhaConfig.ForUpstream(upstream, address);
-        }
-        catch (ArgumentException exception)
-        {
-            return Fail(Usage.WrongUsage, $"--upstream {url}: {exception.Message}");
-        }
-        return await RunAsync(config, file: null, exitWithStdin);
+        return EndpointConfig.WhyNot(upstream) is { } problem
+            ? Fail(Usage.WrongUsage, $"--upstream {url}: {problem}")
+            : await RunAsync(MalhaConfig.ForUpstream(upstream, address), file: null, exitWithStdin);
     }
 
-    private static async Task<int> RunFileAsync(string file, bool exitWithStdin)
+    private static async Task<int> RunFileAsync(string? given, bool exitWithStdin)
     {
+        var file = given ?? FileArgument.Default;
         var result = MalhaConfigReader.ReadFile(file);
         if (result.Config is not null)
             return await RunAsync(result.Config, file, exitWithStdin);
 
         foreach (var error in result.Errors)
             Console.Error.WriteLine(error);
+        if (given is null && result.IsUnreadable)
+            Console.Error.WriteLine("malha: run takes a FILE, or --upstream URL for one service without a file");
         return result.IsUnreadable ? Usage.CannotReach : Usage.Bad;
     }
 

@@ -1,5 +1,6 @@
 using System.CommandLine;
 using System.Globalization;
+using System.Runtime.InteropServices;
 using System.Text.Json;
 using Malha.Cli.Admin;
 using Malha.ControlPlane.Api;
@@ -34,25 +35,42 @@ internal static class TopCommand
 
     private static async Task<int> FollowAsync(AdminSession session, TimeProvider time, CancellationToken cancellation)
     {
-        AdminReply? failed = null;
-        await session.Screen().Live(new Text("")).StartAsync(async live =>
+        // Ctrl-C is how one leaves it: a process that the signal ends leaves the terminal without a cursor.
+        using var left = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
+        void Leave(PosixSignalContext context)
         {
-            (Load Load, long At)? before = null;
-            while (true)
-            {
-                var (reply, load) = await ReadAsync(session.Client, cancellation);
-                if (load is null)
-                {
-                    failed = reply;
-                    return;
-                }
-                var now = time.GetTimestamp();
-                live.UpdateTarget(Draw(load, before?.Load, before is { } earlier ? time.GetElapsedTime(earlier.At, now) : TimeSpan.Zero));
-                before = (load, now);
-                await Task.Delay(Every, time, cancellation);
-            }
-        });
+            context.Cancel = true;
+            left.Cancel();
+        }
+
+        using var interrupt = PosixSignalRegistration.Create(PosixSignal.SIGINT, Leave);
+        using var terminate = PosixSignalRegistration.Create(PosixSignal.SIGTERM, Leave);
+        AdminReply? failed = null;
+        try
+        {
+            await session.Screen().Live(new Text("")).StartAsync(async live => failed = await RedrawAsync(live, session.Client, time, left.Token));
+        }
+        catch (OperationCanceledException) when (left.IsCancellationRequested)
+        {
+            return Usage.Done;
+        }
         return session.Fail(failed!);
+    }
+
+    /// <summary>Draws until the gateway does not answer.</summary>
+    private static async Task<AdminReply> RedrawAsync(LiveDisplayContext live, AdminClient client, TimeProvider time, CancellationToken cancellation)
+    {
+        (Load Load, long At)? before = null;
+        while (true)
+        {
+            var (reply, load) = await ReadAsync(client, cancellation);
+            if (load is null)
+                return reply;
+            var now = time.GetTimestamp();
+            live.UpdateTarget(Draw(load, before?.Load, before is { } earlier ? time.GetElapsedTime(earlier.At, now) : TimeSpan.Zero));
+            before = (load, now);
+            await Task.Delay(Every, time, cancellation);
+        }
     }
 
     private static async Task<(AdminReply Reply, Load? Load)> ReadAsync(AdminClient client, CancellationToken cancellation)
@@ -66,7 +84,7 @@ internal static class TopCommand
 
     private static Table Draw(Load load, Load? before, TimeSpan since)
     {
-        var table = AdminSession.Table("service", "endpoints", "active", "limit", "queue", before is null ? "calls" : "per s", "mean", "failed", "breaker");
+        var table = AdminSession.Table("service", "endpoints", "active", "limit", "queue", before is null ? "calls" : "per s", "mean", "failed", "state");
         foreach (var service in load.Services)
         {
             var limit = load.Limits.GetValueOrDefault(service.Name);
@@ -78,9 +96,23 @@ internal static class TopCommand
                 new Text(Number(service.InFlight)), new Text(limit?.Limit is { } most ? Number(most) : "none"), new Text(Number(limit?.Waiting ?? 0)),
                 new Text(Number(earlier is { } count ? (service.Attempts.Count - count) / since.TotalSeconds : service.Attempts.Count)),
                 new Text(service.Attempts.MeanMs is { } mean ? Number(mean) + "ms" : ""), new Text(Number(failed), Alarm(failed > 0)),
-                new Text(service.BreakersOpen > 0 ? $"{service.BreakersOpen} open" : "", Alarm(service.BreakersOpen > 0)));
+                new Text(State(service), Alarm(service.BreakersOpen > 0 || service.Health is { State: not "healthy" })));
         }
         return table;
+    }
+
+    // Only what is not as it should be: a terminal of 80 columns holds no more.
+    private static string State(ServiceView service)
+    {
+        var health = service.Health switch
+        {
+            null or { State: "healthy" } => "",
+            { State: "degraded", DegradedBecauseOf: { } cause } => $"degraded by {cause}",
+            var other => other.State,
+        };
+        var used = service.Health is { Usable: > 0 } some && some.Usable < service.Endpoints ? $"{Number(some.Usable)} used" : "";
+        var breakers = service.BreakersOpen switch { 0 => "", 1 => "1 breaker open", var open => $"{Number(open)} breakers open" };
+        return string.Join(", ", ((string[])[health, used, breakers]).Where(text => text.Length > 0));
     }
 
     private static Style Alarm(bool isAlarm) => isAlarm ? new Style(Color.Red) : Style.Plain;

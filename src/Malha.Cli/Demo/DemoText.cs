@@ -36,8 +36,8 @@ internal static class DemoText
 
             3. Break the configuration. The gateway refuses it, says where, and goes on with the last good one:
                  sed -i.good 's/timeout: 2s/timeout: 2 parsecs/' {{configuration}}
-                 grep reload {{log}}
                  ./malha check {{configuration}}
+                 grep reload {{log}}
                  curl -i {{site.Gateway}}/items
                  mv {{configuration}}.good {{configuration}}
 

@@ -103,7 +103,7 @@ public sealed record EndpointConfig : ConfigItem
     public bool IsStore => StoreSchemes.Contains(Url.Scheme);
 
     /// <summary>Why a URL cannot be an endpoint, or null when it can.</summary>
-    internal static string? WhyNot(Uri url)
+    public static string? WhyNot(Uri url)
     {
         if (!url.IsAbsoluteUri || (url.Scheme != Uri.UriSchemeHttp && url.Scheme != Uri.UriSchemeHttps))
             return "an endpoint is an http:// or https:// URL";

@@ -140,7 +140,7 @@ internal sealed class ServiceAdmission : TimerEntry, IThreadPoolWorkItem
         return decision.Verdict switch
         {
             AdmissionVerdict.OverCapacity => new Refusal(RefusalKind.OverCapacity, Rule: service.Rules.Capacity,
-                Limit: service.Config.Capacity?.Limit ?? 0, Observed: decision.Observed, Unit: "requests", RetryAfterMs: retryAfter),
+                Limit: decision.Limit, Observed: decision.Observed, Unit: "requests", RetryAfterMs: retryAfter),
             AdmissionVerdict.DeadlineTooNear => Refusals.TooLate(exchange, Controller.TypicalLatency),
             AdmissionVerdict.Cancelled => Refusals.Cancelled(exchange),
             AdmissionVerdict.QueueFull => new Refusal(RefusalKind.Overloaded, Rule: service.Rules.Concurrency,

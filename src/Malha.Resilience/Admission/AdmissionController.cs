@@ -378,6 +378,8 @@ public sealed class AdmissionController
 
     private AdmissionDecision Refusal_NeedsLock(AdmissionVerdict verdict, int shareClass, Moment since, Moment now)
     {
+        if (verdict == AdmissionVerdict.OverCapacity)
+            return OverCapacity_NeedsLock(now - since, now);
         var ownShare = _inFlight.Count < _inFlight.Limit && shareClass < _nominal.Length;
         return new AdmissionDecision
         {
@@ -385,7 +387,21 @@ public sealed class AdmissionController
             Waited = now - since,
             Observed = verdict == AdmissionVerdict.QueueFull ? _options.Queue : ownShare ? _inFlight[shareClass] : _inFlight.Count,
             Limit = verdict == AdmissionVerdict.QueueFull ? _options.Queue : ownShare ? _nominal[shareClass] : _inFlight.Limit,
-            RetryAfter = verdict == AdmissionVerdict.OverCapacity ? _capacity!.Judge(_capacityWord, now, 1, out _).RetryAfter : Defaults.AdmissionRetryAfter,
+            RetryAfter = Defaults.AdmissionRetryAfter,
+        };
+    }
+
+    // Told as a client's limit is: how much may come at once, and how much would have been taken of it.
+    private AdmissionDecision OverCapacity_NeedsLock(TimeSpan waited, Moment now)
+    {
+        var (judged, burst) = (_capacity!.Judge(_capacityWord, now, 1, out _), _capacity.Burst);
+        return new AdmissionDecision
+        {
+            Verdict = AdmissionVerdict.OverCapacity,
+            Waited = waited,
+            Observed = (int)Math.Min(int.MaxValue, burst + 1 - judged.Remaining),
+            Limit = (int)Math.Min(int.MaxValue, burst),
+            RetryAfter = judged.RetryAfter,
         };
     }
 

@@ -30,7 +30,7 @@ public readonly record struct AdmissionDecision
 
     public LimitPermit Permit { get; init; }
 
-    /// <summary>Calls in flight, calls waiting, or the class's own calls: what was measured against <see cref="Limit"/>.</summary>
+    /// <summary>Calls in flight, calls waiting, the class's own calls, or what would have been taken of the capacity: what was measured against <see cref="Limit"/>.</summary>
     public int Observed { get; init; }
 
     public int Limit { get; init; }

@@ -1,6 +1,7 @@
 using System.Text.Json;
 using Malha.IntegrationTests.Admin;
 using Malha.IntegrationTests.Harness;
+using Malha.IntegrationTests.Operations;
 using Malha.IntegrationTests.Traffic.Support;
 
 namespace Malha.IntegrationTests.Health;
@@ -53,6 +54,27 @@ public sealed class HealthApiTests
     }
 
     [Fact]
+    public async Task Top_shows_how_services_are()
+    {
+        await using var good = new CheckedOrigin();
+        await using var bad = new CheckedOrigin(CheckedOrigin.Report("Unhealthy", "orders-db", "Unhealthy", 503));
+        await using var lone = new CheckedOrigin(CheckedOrigin.Bad);
+        await using var gateway = await RunningGateway.StartAsync($$"""
+            services:
+              lone: { endpoints: [ "{{lone.Url}}" ], health: { path: /health, every: 1h, timeout: 20s } }
+              pair: { endpoints: [ "{{good.Url}}", "{{bad.Url}}" ], health: { path: /health, every: 1h, timeout: 20s } }
+              plain: { endpoints: [ "{{good.Url}}" ] }
+            """);
+        await UntilAsync(gateway, "pair", endpoints => endpoints.All(one => one.GetProperty("health").GetProperty("lastCheck").ValueKind != JsonValueKind.Null));
+        await UntilAsync(gateway, "lone", endpoints => endpoints[0].GetProperty("health").GetProperty("state").GetString() == "unhealthy");
+        var told = await OperatorCommand.RunAsync(gateway, "top");
+        var lines = told.Output.Split('\n');
+        Assert.EndsWith("  unhealthy", lines[1], StringComparison.Ordinal);
+        Assert.EndsWith("  degraded by orders-db, 1 used", lines[2], StringComparison.Ordinal);
+        Assert.EndsWith(" 0", lines[3], StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task Explain_shows_the_policy_that_a_request_would_meet()
     {
         var folder = Directory.CreateTempSubdirectory("malha-explain-");
@@ -66,6 +88,9 @@ public sealed class HealthApiTests
         Assert.Equal(0, await malha.ExitedAsync(TimeSpan.FromSeconds(60)));
         await Eventually.HoldsAsync(() => malha.Output.Contains("services.shop.health.ejection", StringComparison.Ordinal), "everything is printed");
         Assert.Contains("  health    GET /health every 2s (timeout 1s), unhealthy after 3 failures, healthy after 2 successes\n", malha.Output, StringComparison.Ordinal);
+        // Values that are longer than most stand in their column too.
+        var origins = malha.Output.Split('\n').Where(line => line.StartsWith("  services.shop.", StringComparison.Ordinal)).Select(line => line.LastIndexOf("  ", StringComparison.Ordinal)).Distinct();
+        Assert.Single(origins);
         Assert.Matches("services.shop.health.rise +2 +default \\(HAProxy's rise\\)", malha.Output);
         folder.Delete(recursive: true);
     }

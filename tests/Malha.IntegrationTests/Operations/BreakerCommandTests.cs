@@ -154,8 +154,8 @@ public sealed class BreakerCommandTests
         Assert.Equal((0, ""), (told.Code, told.Error));
         var lines = told.Output.Split('\n', StringSplitOptions.RemoveEmptyEntries);
         Assert.Equal(3, lines.Length);
-        Assert.Matches(@"^payments\s+1\s+0\s+20\s+0\s+1\s+\S+ms\s+1\s*$", lines[1]);
-        Assert.Matches(@"^web\s.*\s1 open\s*$", lines[2]);
+        Assert.Matches(@"^payments\s+1\s+0\s+20\s+0\s+1\s+\S+ms\s+1$", lines[1]);
+        Assert.Matches(@"^web\s.*\s1 breaker open$", lines[2]);
         var json = (await OperatorCommand.RunAsync(gateway, "top", "--json")).Json;
         Assert.Equal(2, json.GetProperty("services").GetProperty("items").GetArrayLength());
         Assert.Equal(20, json.GetProperty("admission").GetProperty("items")[0].GetProperty("limit").GetInt32());

@@ -97,6 +97,7 @@ public sealed class AdmissionTests
         var answering = client.ReadAnswerAsync();
         await _time.PassUntilAsync(answering, TimeSpan.FromMilliseconds(50));
         var problem = Problem.Has(await answering, 503, "over-capacity", "services.origin.capacity");
+        Assert.Equal((2, 3), (problem.GetProperty("limit").GetInt32(), problem.GetProperty("observed").GetInt32()));
         Assert.InRange(problem.GetProperty("retryAfterMs").GetInt64(), 50_000, 60_000);
     }
 
