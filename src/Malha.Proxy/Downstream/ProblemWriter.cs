@@ -34,7 +34,6 @@ internal static class ProblemWriter
         var writer = new HeadWriter(buffer);
         writer.Write("Content-Type: application/problem+json\r\n"u8);
         writer.Field("Proxy-Status"u8, ProxyStatus(refusal.Kind));
-        writer.Field("X-Request-Id"u8, exchange.RequestId);
         if (refusal.Kind == RefusalKind.MethodNotAllowed)
         {
             // Owed with every 405 (RFC 9110, 15.5.6).

@@ -121,6 +121,7 @@ internal sealed class ResponseWriter : TimerEntry
         writer.Write(ReasonPhrases.Of(status));
         writer.EndLine();
         writer.Write(fields);
+        writer.Field("X-Request-Id"u8, exchange.RequestId);
         RateLimitFields.Write(ref writer, exchange.Caller, HeaderEditModel.None);
         writer.Write("Date: "u8);
         writer.Write(_connection.DateNow);

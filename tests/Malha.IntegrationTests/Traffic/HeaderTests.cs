@@ -192,4 +192,19 @@ public sealed class HeaderTests
     }
 
     private static string[] Lines(WireAnswer answer) => WireText.Text(answer.Body).Split('\n');
+
+    [Theory]
+    [InlineData("respond: { status: 404, body: nothing here }", 404)]
+    [InlineData("redirect: { to: https://b.example/ }", 307)]
+    public async Task Answers_of_a_route_itself_say_what_the_request_is_called(string route, int status)
+    {
+        await using var gateway = TestGateway.Start($$"""
+            listeners: { edge: { address: "127.0.0.1:0" } }
+            routes: [ { {{route}} } ]
+            """);
+        await using var client = await gateway.ConnectAsync();
+        await client.SendAsync("GET / HTTP/1.1\r\nHost: a\r\nX-Request-Id: mine-1\r\n\r\n");
+        var answer = await client.ReadAnswerAsync();
+        Assert.Equal((status, "mine-1"), (answer.Status, answer.Value("X-Request-Id")));
+    }
 }
