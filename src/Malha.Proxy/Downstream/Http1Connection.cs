@@ -110,6 +110,9 @@ internal sealed class Http1Connection : TimerEntry
     /// <summary>Whether the answer must end the connection: the listener is draining, or the gateway short of resources.</summary>
     public bool MustClose => _listener.IsDraining || !_plane.Protection.KeepsAlive;
 
+    /// <summary>Whether the gateway may open another connection to an endpoint.</summary>
+    public bool TryOpenFile() => _plane.Protection.TryOpenFile();
+
     /// <summary>The gateway's budget for bodies.</summary>
     public BufferBudget Buffers => _plane.Protection.Buffers;
 

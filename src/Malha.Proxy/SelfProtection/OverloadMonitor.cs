@@ -28,6 +28,7 @@ internal sealed class OverloadMonitor : TimerEntry, IThreadPoolWorkItem, IDispos
     private ProtectionStage _told;
     private long _lookAt = BudgetUse.Unlimited;
     private long _connections;
+    private long _filesLeft = BudgetUse.Unlimited;
     private long _offered;
     private long _refused;
     private long _failedAccepts;
@@ -108,11 +109,23 @@ internal sealed class OverloadMonitor : TimerEntry, IThreadPoolWorkItem, IDispos
         return verdict.Refusal;
     }
 
-    /// <summary>What a request is told for which no file can be opened.</summary>
+    /// <summary>Whether another connection to an endpoint is within the budget of files: clients that are connected already may ask for many at once.</summary>
+    public bool TryOpenFile()
+    {
+        if (Interlocked.Decrement(ref _filesLeft) >= 0)
+            return true;
+        // Some have been closed since, which only a look sees.
+        Look();
+        return Interlocked.Decrement(ref _filesLeft) >= 0;
+    }
+
+    /// <summary>What a request is told for which no file is left.</summary>
     public Refusal OutOfFiles()
     {
         var use = Limits.Use(BudgetKind.Files, _read(this));
-        return new Refusal(RefusalKind.SelfProtection, Rule: use.Rule, Detail: "the process may not open more files (ulimit -n)", RetryAfterMs: 1_000);
+        var refusal = new Verdict(Stage, use).Refusal;
+        // Not watched, or not used up, and yet the system gave none.
+        return use.Used < use.Limit ? refusal with { Unit = null, Detail = "the process may not open more files (ulimit -n)" } : refusal;
     }
 
     /// <summary>A client has connected.</summary>
@@ -148,6 +161,7 @@ internal sealed class OverloadMonitor : TimerEntry, IThreadPoolWorkItem, IDispos
         var stage = ProtectionStages.Next(before, tightest.Share);
         if (stage != ProtectionStage.Normal || before != ProtectionStage.Normal)
             Volatile.Write(ref _verdict, new Verdict(stage, tightest));
+        Volatile.Write(ref _filesLeft, limits.Files == BudgetUse.Unlimited ? BudgetUse.Unlimited : limits.Files - readings.Files);
         // Each connection takes a file too, beside those that others hold.
         var files = ProtectionStages.BeginOfNext(stage, limits.Files);
         if (files != BudgetUse.Unlimited)

@@ -265,7 +265,7 @@ internal sealed class EndpointState
 
     private async ValueTask<(UpstreamConnection? Connection, ConnectOutcome Outcome)> OpenAsync(ServiceConfig service, AttemptSlot slot)
     {
-        if (TryMakeSocket() is not { } socket)
+        if ((slot.TryOpenFile() ? TryMakeSocket() : null) is not { } socket)
         {
             Metrics.ConnectBegan();
             Metrics.ConnectEnded(ConnectOutcome.OutOfFiles);

@@ -14,8 +14,19 @@ public sealed class SelfProtectionTests
     [Fact]
     public async Task Full_gateway_gives_up_keep_alive_then_the_lowest_class_then_new_connections_and_recovers()
     {
-        await using var origin = ScriptedOrigin.Echoing();
+        var release = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        await using var origin = ScriptedOrigin.Start(async peer =>
+        {
+            while (await peer.ReadRequestAsync() is { } request)
+            {
+                if (request.Target == "/slow")
+                    await release.Task.WaitAsync(Peer.Patience);
+                await peer.SendAsync(ScriptedOrigin.Answer(request.Target));
+            }
+        });
         await using var gateway = TestGateway.Start(File(origin.Url, "connections: 20"));
+        await using var slow = await gateway.ConnectAsync();
+        await slow.SendAsync("GET /slow HTTP/1.1\r\nHost: a\r\n\r\n");
         var clients = new List<Peer>();
         async Task JoinAsync(int count)
         {
@@ -27,6 +38,7 @@ public sealed class SelfProtectionTests
 
         Task EndedAsync(int left) => Eventually.HoldsAsync(() => gateway.Host.Plane.Protection.Connections == left, $"{left} are left");
 
+        await EndedAsync(1);
         await JoinAsync(15);
         Assert.Equal((200, null), await AskAsync(clients[0], "batch"));
 
@@ -53,6 +65,12 @@ public sealed class SelfProtectionTests
 
         // 95 %: who comes now waits, and no request in flight is lost.
         await StageAsync(gateway, ProtectionStage.NotAccepting);
+        release.SetResult();
+        Assert.Equal(200, (await slow.ReadAnswerAsync()).Status);
+        // The first one, which rested, has gone too.
+        await EndedAsync(17);
+        await JoinAsync(19);
+        await StageAsync(gateway, ProtectionStage.NotAccepting);
         var waiting = new List<Peer>();
         for (var count = 0; count < 5; count++)
             waiting.Add(await gateway.ConnectAsync());
@@ -73,6 +91,26 @@ public sealed class SelfProtectionTests
         await StageAsync(gateway, ProtectionStage.Normal);
         await using var late = await gateway.ConnectAsync();
         Assert.Equal((200, null), await AskAsync(late, "batch"));
+        Assert.Equal((200, null), await AskAsync(late, "batch"));
+    }
+
+    [Fact]
+    public async Task Memory_that_is_used_up_refuses_until_there_is_more()
+    {
+        await using var origin = ScriptedOrigin.Echoing();
+        await using var gateway = TestGateway.Start(File(origin.Url, "connections: off"));
+        var protection = gateway.Host.Plane.Protection;
+        await using var client = await gateway.ConnectAsync();
+        Assert.Equal((200, null), await AskAsync(client, "batch"));
+        var used = protection.Uses().First(use => use.Kind == BudgetKind.Memory).Used;
+        protection.Update(ProtectionLimits.None with { Memory = used / 2 });
+        Assert.Equal(ProtectionStage.NotAccepting, protection.Stage);
+        await using var waiting = await gateway.ConnectAsync();
+        await waiting.SendAsync(Ask("batch"));
+        Problem.Has(await waiting.ReadAnswerAsync(), 503, "self-protection", "protection.memory", used / 2, "bytes");
+        Assert.Null(await gateway.Host.ReloadAsync(TestGateway.Read(File(origin.Url, "files: off"))));
+        await StageAsync(gateway, ProtectionStage.Normal);
+        await using var late = await gateway.ConnectAsync();
         Assert.Equal((200, null), await AskAsync(late, "batch"));
     }
 
@@ -121,7 +159,7 @@ public sealed class SelfProtectionTests
             if (head is null)
                 return;
             Interlocked.Increment(ref arrived);
-            await release.Task;
+            await release.Task.WaitAsync(Peer.Patience);
             var length = int.Parse(head.Split("Content-Length: ")[1].Split('\r')[0], CultureInfo.InvariantCulture);
             var body = await peer.ReadAsync(length);
             await peer.SendAsync(ScriptedOrigin.Answer($"{body.Length} {body.Distinct().Single()}"));
@@ -201,10 +239,11 @@ public sealed class SelfProtectionTests
         for (var count = 0; count < 2 * Limit; count++)
             crowd.Add(await Peer.ConnectAsync(malha.Listener("edge")));
         await Eventually.HoldsAsync(() => malha.Output.Contains("accept-failed", StringComparison.Ordinal), "accepting fails");
+        await using var admin = await Peer.ConnectAsync(malha.Listener("admin"));
         var spent = ProcessFacts.ProcessorTime(malha.ProcessId);
         using (var timer = new PeriodicTimer(TimeSpan.FromSeconds(1)))
             await timer.WaitForNextTickAsync(TestContext.Current.CancellationToken);
-        // A listener that tried again at once would burn a core.
+        // A listener that tried again at once would burn a core, the admin API's too.
         Assert.InRange(ProcessFacts.ProcessorTime(malha.ProcessId) - spent, TimeSpan.Zero, TimeSpan.FromMilliseconds(500));
 
         // Without a descriptor for the endpoint's connection: a refusal that says why, and no connection lost.
@@ -215,6 +254,8 @@ public sealed class SelfProtectionTests
         await using var late = await Peer.ConnectAsync(malha.Listener("edge"));
         await late.SendAsync(Get);
         Assert.Equal(200, (await late.ReadAnswerAsync()).Status);
+        await admin.SendAsync("GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n");
+        Assert.Equal(200, (await admin.ReadAnswerAsync()).Status);
         Assert.DoesNotContain("\"bug\"", malha.Output, StringComparison.Ordinal);
     }
 
@@ -301,7 +342,7 @@ public sealed class SelfProtectionTests
     private static Task StageAsync(TestGateway gateway, ProtectionStage stage) =>
         Eventually.HoldsAsync(() => gateway.Host.Plane.Protection.Stage == stage, $"the stage is {stage}, and is {gateway.Host.Plane.Protection.Stage}");
 
-    private static string File(string endpoint, string protection, string service = "concurrency: off", string route = "match: { path: / }") => $$"""
+    private static string File(string endpoint, string protection, string service = "concurrency: off", string route = "match: {}") => $$"""
         listeners: { edge: { address: "127.0.0.1:0" } }
         classes: { critical: { share: 50% }, batch: { share: 50% } }
         clients: { billing: { header: { name: X-Team, value: billing }, class: critical }, anyone: { any: true, class: batch } }

@@ -79,6 +79,28 @@ public sealed class OverloadMonitorTests : IDisposable
     }
 
     [Fact]
+    public void Files_for_endpoints_end_with_the_budget_and_come_back_with_it()
+    {
+        _readings = default(ProtectionReadings) with { Files = 97 };
+        Look();
+        for (var file = 0; file < 3; file++)
+        {
+            Assert.True(_monitor.TryOpenFile());
+            _readings = _readings with { Files = _readings.Files + 1 };
+        }
+        Assert.False(_monitor.TryOpenFile());
+        var refusal = _monitor.OutOfFiles();
+        Assert.Equal(("protection.files", 100d, 100d, "files"), (refusal.Rule, refusal.Limit, refusal.Observed, refusal.Unit));
+        // One is closed between two looks.
+        _readings = _readings with { Files = 99 };
+        Assert.True(_monitor.TryOpenFile());
+        // There should be some, and the system gives none.
+        Assert.Null(_monitor.OutOfFiles().Unit);
+        _monitor.Update(ProtectionLimits.None);
+        Assert.All(Enumerable.Range(0, 1_000), _ => Assert.True(_monitor.TryOpenFile()));
+    }
+
+    [Fact]
     public async Task Each_change_is_told_once_and_acted_upon_until_it_is_over()
     {
         var acted = new SemaphoreSlim(0);
