@@ -188,15 +188,6 @@ internal sealed class OverloadMonitor : TimerEntry, IThreadPoolWorkItem, IDispos
         Arm(_wheel, _wheel.NowMs + IntervalMs);
     }
 
-    private void CountOnce()
-    {
-        // One that takes longer than a second is not overtaken.
-        if (Interlocked.Exchange(ref _counting, 1) != 0)
-            return;
-        Count!(this);
-        Volatile.Write(ref _counting, 0);
-    }
-
     void IThreadPoolWorkItem.Execute()
     {
         lock (_acting)
@@ -208,6 +199,15 @@ internal sealed class OverloadMonitor : TimerEntry, IThreadPoolWorkItem, IDispos
             if (!_disposed)
                 Act?.Invoke(verdict);
         }
+    }
+
+    private void CountOnce()
+    {
+        // One that takes longer than a second is not overtaken.
+        if (Interlocked.Exchange(ref _counting, 1) != 0)
+            return;
+        Count!(this);
+        Volatile.Write(ref _counting, 0);
     }
 
     private void Tell(Verdict verdict)
