@@ -171,6 +171,18 @@ public static class Defaults
     public static readonly Default<double> ClassLend = new(0,
         "a guarantee holds at once only while nothing of it is lent");
 
+    // Protection of the gateway itself.
+    public static readonly Default<SizeOrShare?> ProtectionMemory = new(new SizeOrShare(0, 0.75),
+        "the share of a container that .NET lets its heap have; the rest is for the kernel's buffers and for neighbours");
+
+    public static readonly Default<int?> ProtectionConnections = new(100_000, "two listeners, each full by its default of 50000");
+
+    public static readonly Default<double?> ProtectionFiles = new(0.9,
+        "the rest is for the admin API, logs and reloads, which must work above all when it is tight");
+
+    public static readonly Default<long?> ProtectionBuffers = new(64L << 20,
+        "a body of 64KiB for each of the 1024 connections that an endpoint has by default");
+
     // The access log.
     public static readonly Default<AccessLogFormat> AccessLogFormat = new(Configuration.AccessLogFormat.Auto,
         "people read terminals, programs read files");

@@ -1,4 +1,5 @@
 using System.Security.Cryptography;
+using Malha.Proxy.SelfProtection;
 using Malha.Proxy.Telemetry;
 using Malha.Proxy.Timing;
 using Malha.Proxy.Transport;
@@ -10,6 +11,7 @@ namespace Malha.Proxy;
 internal sealed class DataPlane : IDisposable
 {
     private readonly ThreadLocal<LocalStack<Exchange>> _exchanges;
+    private readonly ProcessUse _process;
     private GatewayModel _model;
 
     public DataPlane(TimeProvider time, GatewayModel model, GatewayRuntime runtime)
@@ -19,8 +21,13 @@ internal sealed class DataPlane : IDisposable
         Wheel = runtime.Wheel;
         Clock = runtime.Clock;
         Date = new HttpDate(time);
-        Pipeline = new ProxyPipeline(this);
         _model = model;
+        _process = new ProcessUse(time);
+        Protection = new OverloadMonitor(Wheel, time, Telemetry.Events, monitor => _process.Read(monitor, OpenUpstream()))
+        {
+            Count = monitor => _process.CountFiles(() => monitor.Connections + OpenUpstream()),
+        };
+        Pipeline = new ProxyPipeline(this);
         var shared = new Depot<Exchange>();
         _exchanges = new ThreadLocal<LocalStack<Exchange>>(() => new LocalStack<Exchange>(shared));
     }
@@ -37,6 +44,9 @@ internal sealed class DataPlane : IDisposable
     public GatewayTelemetry Telemetry { get; }
 
     public ProxyPipeline Pipeline { get; }
+
+    /// <summary>What the gateway uses of its machine, and what it gives up for that.</summary>
+    public OverloadMonitor Protection { get; }
 
     public GatewayModel Model => Volatile.Read(ref _model);
 
@@ -57,7 +67,20 @@ internal sealed class DataPlane : IDisposable
 
     public void Dispose()
     {
+        Protection.Dispose();
         Wheel.Dispose();
         _exchanges.Dispose();
+        _process.Dispose();
+    }
+
+    private long OpenUpstream()
+    {
+        var open = 0L;
+        foreach (var service in Model.Services.Values)
+        {
+            foreach (var endpoint in service.Endpoints)
+                open += endpoint.Open;
+        }
+        return open;
     }
 }

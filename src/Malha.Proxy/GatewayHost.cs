@@ -3,6 +3,7 @@ using System.Security.Cryptography;
 using Malha.Configuration;
 using Malha.Proxy.Downstream;
 using Malha.Proxy.Health;
+using Malha.Proxy.SelfProtection;
 using Malha.Proxy.Telemetry;
 using Malha.Proxy.Telemetry.Logging;
 using Malha.Proxy.Timing;
@@ -23,6 +24,7 @@ internal sealed class GatewayHost : IDisposable
     private readonly SemaphoreSlim _reloading = new(1, 1);
     private readonly GatewayRuntime _runtime;
     private readonly HealthMonitor _health;
+    private readonly MachineLimits _machine = MachineLimits.Read();
     private Dictionary<string, Http1Listener> _listeners = [];
 
     private GatewayHost(DataPlane plane, GatewayRuntime runtime)
@@ -30,6 +32,7 @@ internal sealed class GatewayHost : IDisposable
         Plane = plane;
         _runtime = runtime;
         _health = new HealthMonitor(runtime);
+        plane.Protection.Act = new PressureRelief(this).Act;
     }
 
     public DataPlane Plane { get; }
@@ -69,6 +72,7 @@ internal sealed class GatewayHost : IDisposable
                 telemetry.Follow(host.Plane.Model);
                 host.LoadedAt = time.GetUtcNow();
                 host._health.Follow(host.Plane.Model);
+                host.Plane.Protection.Update(ProtectionLimits.Of(config.Protection, host._machine));
                 foreach (var listener in listeners.Values)
                     host.StartListener(listener);
                 return host;
@@ -97,6 +101,7 @@ internal sealed class GatewayHost : IDisposable
             model.TakeEffect(_runtime);
             Plane.Swap(model);
             _health.Follow(model);
+            Plane.Protection.Update(ProtectionLimits.Of(config.Protection, _machine));
             LoadedAt = Plane.Time.GetUtcNow();
             var removed = _listeners.Values.Except(listeners.Values).ToList();
             var added = listeners.Values.Except(_listeners.Values).ToList();

@@ -24,6 +24,10 @@ internal sealed class ProxyPipeline(DataPlane plane)
         // Who calls, before anything else: a wrong credential learns nothing, not even which routes there are.
         var refusal = exchange.Model.Identity.Identify(exchange);
 
+        // The gateway's own life goes before any request: as early as it is known who matters least.
+        if (refusal.IsNone)
+            refusal = plane.Protection.Judge(exchange);
+
         // Routing before the policies: everything after it is decided per route.
         if (refusal.IsNone)
             refusal = Route(exchange);
@@ -74,6 +78,7 @@ internal sealed class ProxyPipeline(DataPlane plane)
             return new Refusal(match.Outcome == RouteOutcome.MethodNotAllowed ? RefusalKind.MethodNotAllowed : RefusalKind.NoRoute);
         exchange.Route = route;
         exchange.Service = exchange.Model.ServiceOf(route);
+        exchange.Body.IsOwed = route.Config.BufferRequests > 0;
         return Refusal.None;
     }
 

@@ -33,6 +33,7 @@ internal enum RefusalKind : byte
     Unauthenticated,
     Forbidden,
     RateLimited,
+    SelfProtection,
 }
 
 /// <summary>A refusal as a value: what happened, and what was measured against which limit.</summary>

@@ -60,6 +60,7 @@ internal static class Refusals
             ConnectOutcome.Overflow => new Refusal(RefusalKind.ConnectionLimit, Rule: service.Rules.MaxConnections, Limit: service.Config.MaxConnections,
                 Observed: slot.Endpoint.Open, Unit: "connections"),
             ConnectOutcome.Untrusted => new Refusal(RefusalKind.Untrusted, Rule: service.Rules.Tls, Detail: slot.Endpoint.LastTlsFailure),
+            ConnectOutcome.OutOfFiles => plane.Protection.OutOfFiles(),
             _ => new Refusal(RefusalKind.ConnectFailed),
         };
     }

@@ -23,6 +23,9 @@ public sealed record MalhaConfig : ConfigItem
 
     public ConfigList<RouteConfig> Routes { get; init; } = [];
 
+    /// <summary>What the gateway may use of its machine.</summary>
+    public ProtectionConfig Protection { get; init; } = new();
+
     public AccessLogConfig AccessLog { get; init; } = new();
 
     /// <summary>

@@ -5,6 +5,7 @@ using Malha.Proxy;
 using Malha.Proxy.Downstream;
 using Malha.Proxy.Telemetry.Logging;
 using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Connections;
 using Microsoft.AspNetCore.Hosting;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
@@ -92,7 +93,7 @@ internal sealed class AdminServer : IAsyncDisposable
         var builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions { ApplicationName = "malha" });
         builder.WebHost.UseKestrelCore();
         builder.WebHost.ConfigureKestrel(Configure);
-        builder.WebHost.UseSockets(options => options.CreateBoundListenSocket = endpoint => Array.Find(_sockets, socket => endpoint.Equals(socket.LocalEndPoint))!);
+        builder.Services.AddSingleton<IConnectionListenerFactory>(new AdminTransport(_sockets, _time));
         builder.Services.Configure<HostOptions>(options => options.ShutdownTimeout = TimeSpan.FromSeconds(2));
         builder.Services.AddRoutingCore();
         builder.Services.ConfigureHttpJsonOptions(options =>

@@ -19,6 +19,7 @@ namespace Malha.ControlPlane.Api;
 [JsonSerializable(typeof(Page<BreakerView>))]
 [JsonSerializable(typeof(Page<AdmissionView>))]
 [JsonSerializable(typeof(BreakerOrder))]
+[JsonSerializable(typeof(ProtectionView))]
 [JsonSerializable(typeof(SnapshotView))]
 [JsonSerializable(typeof(DroppedView))]
 [JsonSerializable(typeof(ProblemDetails))]

@@ -1,5 +1,6 @@
 using Malha.ControlPlane.Api.Views;
 using Malha.Proxy;
+using Malha.Proxy.SelfProtection;
 using Malha.Proxy.Telemetry.Metrics;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
@@ -19,6 +20,7 @@ internal static class GatewayEndpoints
         app.MapGet("/livez", Live).Produces<string>(200, "text/plain").Produces<string>(503, "text/plain").WithTags("probes");
         app.MapGet("/readyz", Ready).Produces<string>(200, "text/plain").Produces<string>(503, "text/plain").WithTags("probes");
         app.MapGet("/metrics", WriteMetricsAsync).Produces<string>(200, "text/plain").WithTags("metrics");
+        app.MapGet("/api/v1/protection", Protection).WithTags("gateway");
         app.MapGet("/api/v1/listeners", Listeners).ProducesProblem(400).WithTags("gateway");
         app.MapGet("/api/v1/services", Services).ProducesProblem(400).WithTags("gateway");
         app.MapGet("/api/v1/services/{name}/endpoints", Endpoints).ProducesProblem(400).ProducesProblem(404).WithTags("gateway");
@@ -32,9 +34,18 @@ internal static class GatewayEndpoints
         return lag <= MaxWheelLagMs ? TypedResults.Text("live\n") : TypedResults.Text($"the timers have stood still for {lag} ms\n", statusCode: 503);
     }
 
-    [EndpointSummary("Whether the gateway should get new connections: 503 while it stops.")]
-    internal static ContentHttpResult Ready(GatewayHost gateway) =>
-        gateway.IsDraining ? TypedResults.Text("draining\n", statusCode: 503) : TypedResults.Text("ready\n");
+    [EndpointSummary("Whether the gateway should get new connections: 503 while it stops, and while it is short of resources and accepts none.")]
+    internal static ContentHttpResult Ready(GatewayHost gateway)
+    {
+        if (gateway.IsDraining)
+            return TypedResults.Text("draining\n", statusCode: 503);
+        var verdict = gateway.Plane.Protection.Verdict;
+        return verdict.Stage < ProtectionStage.NotAccepting ? TypedResults.Text("ready\n")
+            : TypedResults.Text($"not accepting: {verdict.Tightest.Rule}\n", statusCode: 503);
+    }
+
+    [EndpointSummary("What the gateway uses of its budgets, and what it gives up for that.")]
+    internal static Ok<ProtectionView> Protection(GatewayHost gateway) => TypedResults.Ok(ProtectionView.Of(gateway.Plane.Protection));
 
     [EndpointSummary("All metrics as Prometheus text.")]
     internal static async Task WriteMetricsAsync(HttpContext context, GatewayHost gateway)

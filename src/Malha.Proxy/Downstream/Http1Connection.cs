@@ -4,6 +4,7 @@ using System.Text;
 using Malha.Proxy.Guard;
 using Malha.Proxy.Http1;
 using Malha.Proxy.Identity;
+using Malha.Proxy.SelfProtection;
 using Malha.Proxy.Timing;
 using Malha.Proxy.Transport;
 
@@ -43,6 +44,7 @@ internal sealed class Http1Connection : TimerEntry
     private long _ticket;
     private Phase _phase;
     private long _bodyStart;
+    private bool _hasServed;
 
     public Http1Connection(ByteChannel channel, IPEndPoint? remote, Http1Listener listener)
     {
@@ -105,8 +107,14 @@ internal sealed class Http1Connection : TimerEntry
 
     public NetworkTable TrustedProxies => _listener.TrustedProxies;
 
-    /// <summary>Whether the answer must end the connection: the listener is draining.</summary>
-    public bool MustClose => _listener.IsDraining;
+    /// <summary>Whether the answer must end the connection: the listener is draining, or the gateway short of resources.</summary>
+    public bool MustClose => _listener.IsDraining || !_plane.Protection.KeepsAlive;
+
+    /// <summary>Whether the gateway may open another connection to an endpoint.</summary>
+    public bool TryOpenFile() => _plane.Protection.TryOpenFile();
+
+    /// <summary>The gateway's budget for bodies.</summary>
+    public BufferBudget Buffers => _plane.Protection.Buffers;
 
     /// <summary>The date of now, as HTTP writes it.</summary>
     public ReadOnlySpan<byte> DateNow => _plane.Date.Now;
@@ -147,6 +155,15 @@ internal sealed class Http1Connection : TimerEntry
     {
         if (_phase == Phase.Idle)
             Channel.ShutdownReceive();
+    }
+
+    /// <summary>Ends the connection if it rests between two requests. One that has not asked yet is left alone: its client has no reason to ask again elsewhere.</summary>
+    public bool TryLetGo()
+    {
+        if (_phase != Phase.Idle || !Volatile.Read(ref _hasServed))
+            return false;
+        Channel.ShutdownReceive();
+        return true;
     }
 
     /// <summary>Receives a piece of the body into the exchange's own buffer, within the listener's limits for slow clients.</summary>
@@ -450,7 +467,7 @@ internal sealed class Http1Connection : TimerEntry
         }
         _plane.ReturnExchange(exchange);
         if (keepAlive)
-            return true;
+            return _hasServed = true;
         if (answered && unread && _phase != Phase.Tunnel)
             await LingerAsync();
         return false;

@@ -102,7 +102,18 @@ internal sealed class Http1Listener : IDisposable
             if (_count == 0 && IsDraining)
                 _drained.TrySetResult();
         }
+        Plane.Protection.Closed();
         Wake();
+    }
+
+    /// <summary>Ends connections that rest between two requests, so many at most.</summary>
+    public void LetRestingGo(int most)
+    {
+        foreach (var connection in Open())
+        {
+            if (most > 0 && connection.TryLetGo())
+                most--;
+        }
     }
 
     public void Dispose()
@@ -129,26 +140,28 @@ internal sealed class Http1Listener : IDisposable
             {
                 return;
             }
-            catch (SocketException)
+            catch (SocketException exception)
             {
+                Plane.Protection.AcceptFailed(exception.SocketErrorCode);
                 await Task.Delay(AcceptBackOff, Plane.Time);
             }
         }
     }
 
-    // A task to wait for when the listener is full: until then the kernel's backlog is the queue.
+    // A task to wait for when the listener, or the gateway, is full: until then the kernel's backlog is the queue.
     private Task? BelowLimit()
     {
         lock (_lock)
         {
-            if (_count < Config.MaxConnections || IsDraining)
+            if ((_count < Config.MaxConnections && Plane.Protection.Accepts) || IsDraining)
                 return null;
             _belowLimit ??= new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
             return _belowLimit.Task;
         }
     }
 
-    private void Wake()
+    /// <summary>Looks again whether the next connection may come in.</summary>
+    public void Wake()
     {
         TaskCompletionSource? waiting;
         lock (_lock)
@@ -182,6 +195,7 @@ internal sealed class Http1Listener : IDisposable
             _accepted++;
             _count++;
         }
+        Plane.Protection.Opened();
         _ = connection.RunAsync();
     }
 

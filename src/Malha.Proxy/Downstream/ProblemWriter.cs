@@ -125,6 +125,7 @@ internal static class ProblemWriter
         RefusalKind.Unauthenticated => "unauthenticated"u8,
         RefusalKind.Forbidden => "forbidden"u8,
         RefusalKind.RateLimited => "rate-limited"u8,
+        RefusalKind.SelfProtection => "self-protection"u8,
         _ => "internal"u8,
     };
 
@@ -156,6 +157,7 @@ internal static class ProblemWriter
         RefusalKind.Unauthenticated => "The route serves known clients only"u8,
         RefusalKind.Forbidden => "The client may not call this route"u8,
         RefusalKind.RateLimited => "The client asks for more than its limit"u8,
+        RefusalKind.SelfProtection => "This gateway is short of resources"u8,
         _ => "The gateway failed"u8,
     };
 
@@ -166,7 +168,8 @@ internal static class ProblemWriter
         RefusalKind.InvalidCredential or RefusalKind.CredentialFailures or RefusalKind.Unauthenticated or RefusalKind.Forbidden or RefusalKind.RateLimited =>
             "malha; error=http_request_denied"u8,
         RefusalKind.NoRoute => "malha; error=destination_not_found"u8,
-        RefusalKind.ConnectionLimit or RefusalKind.StreamLimit or RefusalKind.Overloaded or RefusalKind.OverCapacity => "malha; error=connection_limit_reached"u8,
+        RefusalKind.ConnectionLimit or RefusalKind.StreamLimit or RefusalKind.Overloaded or RefusalKind.OverCapacity or RefusalKind.SelfProtection =>
+            "malha; error=connection_limit_reached"u8,
         RefusalKind.ConnectFailed => "malha; error=connection_refused"u8,
         RefusalKind.ConnectTimeout => "malha; error=connection_timeout"u8,
         RefusalKind.Untrusted => "malha; error=tls_certificate_error"u8,

@@ -7,12 +7,19 @@ namespace Malha.Proxy.Downstream;
 
 /// <summary>
 /// A request's body as it comes: the part that came with the head, then what is read on demand. The first 64 KiB are kept, so that
-/// an attempt that failed can be repeated; a body that grows beyond them streams through and can be sent only once.
+/// an attempt that failed can be repeated; a body that grows beyond them streams through and can be sent only once, and so does one that comes while too
+/// many others are kept.
 /// </summary>
 internal sealed class RequestBody
 {
     /// <summary>Kept for a replay; Envoy's per_request_buffer_limit advice for retries is of this order.</summary>
     public const int ReplayLimit = 64 * 1024;
+
+    /// <summary>What a body streams through when it is not kept: a page.</summary>
+    private const int StreamingSize = 4 * 1024;
+
+    /// <summary>The same for a chunked one, which must have room for a trailer section that has not come whole, and for more.</summary>
+    private const int ChunkedStreamingSize = 2 * TrailerHead.MaxSize;
 
     private readonly TrailerHead _trailers = new();
     private Http1Connection _connection = null!;
@@ -22,6 +29,7 @@ internal sealed class RequestBody
     private long _received;
     private int _prefixStart;
     private byte[]? _store;
+    private int _held;
     private int _stored;
     private int _undecoded;
     private ValueTask<int> _receiving;
@@ -29,6 +37,9 @@ internal sealed class RequestBody
 
     /// <summary>Largest body that the service takes, in bytes.</summary>
     public long Limit { get; set; } = long.MaxValue;
+
+    /// <summary>Whether it is kept whatever else is: its route promises to check so much of it before anything goes upstream.</summary>
+    public bool IsOwed { get; set; }
 
     public bool IsChunked { get; private set; }
 
@@ -163,7 +174,10 @@ internal sealed class RequestBody
     public void Reset()
     {
         if (_store is not null)
+        {
             ArrayPool<byte>.Shared.Return(_store);
+            _connection.Buffers.Return(_held);
+        }
         _store = null;
         _stored = 0;
         _undecoded = 0;
@@ -177,6 +191,7 @@ internal sealed class RequestBody
         Last = default;
         Leftover = default;
         Limit = long.MaxValue;
+        IsOwed = false;
         IsChunked = false;
         Length = 0;
         IsComplete = false;
@@ -189,7 +204,9 @@ internal sealed class RequestBody
     {
         if (_store is null)
         {
-            _store = ArrayPool<byte>.Shared.Rent(IsChunked ? ReplayLimit : (int)Math.Clamp(_remaining, 1, ReplayLimit));
+            _held = IsChunked ? _connection.Buffers.Take(ReplayLimit, ChunkedStreamingSize, IsOwed)
+                : _connection.Buffers.Take((int)Math.Clamp(_remaining, 1, ReplayLimit), StreamingSize, IsOwed);
+            _store = ArrayPool<byte>.Shared.Rent(_held);
             // What follows the part that came with the head: the start of a trailer section, at most.
             _undecoded = IsChunked ? _buffer.Length : 0;
             if (_undecoded > 0)

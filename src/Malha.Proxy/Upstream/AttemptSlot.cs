@@ -31,6 +31,9 @@ internal sealed class AttemptSlot(Exchange exchange)
 
     public BreakerPermit BreakerPermit { get; private set; }
 
+    /// <summary>Whether its connection is within what the gateway may open.</summary>
+    public bool TryOpenFile() => exchange.Connection.TryOpenFile();
+
     /// <summary>Whether another attempt of the same exchange has answered first: whatever comes of this one says nothing.</summary>
     public bool HasLost => _hasLost;
 

@@ -158,7 +158,7 @@ internal sealed class EndpointAttempt(DataPlane plane)
         slot.HasLost || exchange.Cancelled != CancelReason.None ? OutcomeKind.Abandoned
         : refusal.Kind == RefusalKind.Deadline ? OutOfTime(exchange, slot)
         // Our own limit says nothing about the endpoint.
-        : outcome == ConnectOutcome.Overflow ? OutcomeKind.BackPressure : OutcomeKind.ConnectionFailure;
+        : outcome is ConnectOutcome.Overflow or ConnectOutcome.OutOfFiles ? OutcomeKind.BackPressure : OutcomeKind.ConnectionFailure;
 
     // Of the time that the caller had, and not the operator's, nothing can be concluded.
     private static OutcomeKind OutOfTime(Exchange exchange, AttemptSlot slot) =>

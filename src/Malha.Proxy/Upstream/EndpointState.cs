@@ -256,7 +256,8 @@ internal sealed class EndpointState
         CloseIdle();
     }
 
-    private void CloseIdle()
+    /// <summary>Closes the connections that nobody uses now.</summary>
+    public void CloseIdle()
     {
         while (TryLease() is { } connection)
             connection.Close(orderly: true);
@@ -264,7 +265,13 @@ internal sealed class EndpointState
 
     private async ValueTask<(UpstreamConnection? Connection, ConnectOutcome Outcome)> OpenAsync(ServiceConfig service, AttemptSlot slot)
     {
-        var socket = new Socket(SocketType.Stream, ProtocolType.Tcp);
+        if ((slot.TryOpenFile() ? TryMakeSocket() : null) is not { } socket)
+        {
+            Metrics.ConnectBegan();
+            Metrics.ConnectEnded(ConnectOutcome.OutOfFiles);
+            Closed();
+            return (null, ConnectOutcome.OutOfFiles);
+        }
         var attempt = new ConnectAttempt(socket, _wheel);
         Metrics.ConnectBegan();
         attempt.Arm(_wheel, Math.Min(_wheel.After(service.ConnectTimeout), slot.Deadline));
@@ -302,6 +309,19 @@ internal sealed class EndpointState
         Metrics.ConnectEnded(outcome);
         Closed();
         return (null, outcome);
+    }
+
+    // Null when the process may not open another file.
+    private static Socket? TryMakeSocket()
+    {
+        try
+        {
+            return new Socket(SocketType.Stream, ProtocolType.Tcp);
+        }
+        catch (SocketException)
+        {
+            return null;
+        }
     }
 
     // We may have broken it off ourselves: then it says nothing about the endpoint.
@@ -383,4 +403,7 @@ internal enum ConnectOutcome : byte
 
     /// <summary>The exchange that it was for ended.</summary>
     Cancelled,
+
+    /// <summary>This process may not open another file.</summary>
+    OutOfFiles,
 }

@@ -45,9 +45,9 @@ public sealed class OpenApiTests
                 checkedPaths++;
             }
         }
-        Assert.Equal(16, checkedPaths);
+        Assert.Equal(17, checkedPaths);
         Assert.Equal(
-            ["/api/v1/admission", "/api/v1/breakers", "/api/v1/breakers/{service}", "/api/v1/clients", "/api/v1/config", "/api/v1/config/reload", "/api/v1/decisions", "/api/v1/decisions/{id}", "/api/v1/events", "/api/v1/limits", "/api/v1/listeners", "/api/v1/routes",
+            ["/api/v1/admission", "/api/v1/breakers", "/api/v1/breakers/{service}", "/api/v1/clients", "/api/v1/config", "/api/v1/config/reload", "/api/v1/decisions", "/api/v1/decisions/{id}", "/api/v1/events", "/api/v1/limits", "/api/v1/listeners", "/api/v1/protection", "/api/v1/routes",
              "/api/v1/services", "/api/v1/services/{name}/endpoints", "/api/v1/services/{name}/endpoints/{endpoint}", "/api/v1/services/{name}/endpoints/{endpoint}/drain", "/livez", "/metrics", "/readyz"],
             document.GetProperty("paths").EnumerateObject().Select(path => path.Name).Order(StringComparer.Ordinal));
     }

@@ -13,9 +13,11 @@ internal sealed class MalhaProcess : ProxyUnderTest
     private readonly ConcurrentDictionary<string, IPEndPoint> _listeners = new();
     private readonly ChildProcess _child;
 
-    private MalhaProcess(IReadOnlyList<string> arguments, IReadOnlyDictionary<string, string>? environment, int listeners)
+    private MalhaProcess(IReadOnlyList<string> arguments, IReadOnlyDictionary<string, string>? environment, int listeners, int? openFiles)
     {
         var program = Path.Combine(AppContext.BaseDirectory, "malha");
+        if (openFiles is { } limit)
+            (program, arguments) = ("/bin/sh", ["-c", $"ulimit -n {limit} && exec \"$0\" \"$@\"", program, .. arguments]);
         _child = ChildProcess.Start(program, arguments, environment ?? new Dictionary<string, string>(), line =>
         {
             Note(line);
@@ -40,9 +42,9 @@ internal sealed class MalhaProcess : ProxyUnderTest
 
     /// <summary>Any command line; returns when so many listeners have told their addresses.</summary>
     public static async Task<MalhaProcess> StartAsync(
-        IReadOnlyList<string> arguments, int listeners, IReadOnlyDictionary<string, string>? environment = null)
+        IReadOnlyList<string> arguments, int listeners, IReadOnlyDictionary<string, string>? environment = null, int? openFiles = null)
     {
-        var malha = new MalhaProcess(arguments, environment, listeners);
+        var malha = new MalhaProcess(arguments, environment, listeners, openFiles);
         try
         {
             await malha._child.ReadyAsync(StartPatience);

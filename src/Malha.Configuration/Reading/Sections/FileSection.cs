@@ -27,6 +27,8 @@ internal static class FileSection
         .Optional("routes", new ListShape<RouteConfig>(RouteSection.Section), "no routes: every request is answered 404",
             c => c.Routes, (c, v) => c with { Routes = v },
             "Which request goes where; the most specific match wins, and the first of equally specific ones.")
+        .Optional("protection", ProtectionSection.Section, "all of its keys' defaults", c => c.Protection, (c, v) => c with { Protection = v },
+            "What the gateway may use of its machine before it protects itself.")
         .Optional("accessLog", AccessLogSection.Section, "all of its keys' defaults", c => c.AccessLog, (c, v) => c with { AccessLog = v },
             "The line that is written for each request.")
         .NotYet("limits", "delivery");

@@ -59,6 +59,7 @@ internal static class ClientMetricsReader
         ConnectOutcome.TimedOut => "timeout",
         ConnectOutcome.Overflow => "overflow",
         ConnectOutcome.Untrusted => "untrusted",
+        ConnectOutcome.OutOfFiles => "out-of-files",
         _ => "cancelled",
     };
 }

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Globalization;
 
 namespace Malha.IntegrationTests.Traffic.Support;
@@ -11,6 +12,13 @@ internal static class ProcessFacts
     public static long PeakResidentBytes(int processId) => Status(processId, "VmHWM:");
 
     public static int OpenFiles(int processId) => Directory.EnumerateFileSystemEntries($"/proc/{processId}/fd").Count();
+
+    /// <summary>The processor time that it has had.</summary>
+    public static TimeSpan ProcessorTime(int processId)
+    {
+        using var process = Process.GetProcessById(processId);
+        return process.TotalProcessorTime;
+    }
 
     /// <summary>How many files this process and its children may open.</summary>
     public static long OpenFilesLimit
