@@ -7,6 +7,7 @@ using Malha.Proxy.SelfProtection;
 namespace Malha.IntegrationTests.Traffic;
 
 /// <summary>The gateway protects itself: what it gives up, in which order, and that it recovers.</summary>
+[Collection(nameof(ResourceTests))]
 public sealed class SelfProtectionTests
 {
     private const string Get = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
