@@ -11,10 +11,7 @@ namespace Malha.Proxy;
 /// <summary>The configuration in force, compiled: read once per request, swapped whole.</summary>
 internal sealed class GatewayModel
 {
-    private readonly ServiceModel?[] _serviceOfRoute;
-    private readonly RouteBaseline?[] _baselineOfRoute;
-    private readonly RetryPolicy?[] _retryOfRoute;
-    private readonly Hedging?[] _hedgeOfRoute;
+    private readonly RouteTarget?[] _targets;
 
     private GatewayModel(MalhaConfig config, long version, Dictionary<string, ServiceModel> services, IdentityModel identity, GatewayRuntime runtime)
     {
@@ -25,10 +22,9 @@ internal sealed class GatewayModel
         Routes = RouteTable.Build(config.Routes);
         RouteMetrics = runtime.Telemetry.Requests.Bind(Routes.Routes);
         AccessLog = AccessLogModel.Of(config.AccessLog, runtime.Telemetry.Output is { IsTerminal: true });
-        _baselineOfRoute = [.. Routes.Routes.ToArray().OrderBy(route => route.Index).Select(route => route.ServiceName is null ? null : services[route.ServiceName].State.BaselineOf(route.Name))];
-        _retryOfRoute = [.. config.Routes.Select(route => RetryOf(route, config, runtime.Chance))];
-        _hedgeOfRoute = [.. Routes.Routes.ToArray().OrderBy(route => route.Index).Select(route => HedgeOf(route, config, services))];
-        _serviceOfRoute = [.. config.Routes.Select(route => route.Service is null ? null : services[route.Service])];
+        _targets = new RouteTarget?[config.Routes.Count];
+        foreach (var route in Routes.Routes)
+            _targets[route.Index] = RouteTarget.Of(route, services, runtime.Chance);
     }
 
     public MalhaConfig Config { get; }
@@ -69,11 +65,8 @@ internal sealed class GatewayModel
     /// <summary>The settings reach the state that lives on. Once it is certain that this configuration comes into force.</summary>
     public void TakeEffect(GatewayRuntime runtime)
     {
-        foreach (var route in Routes.Routes)
-        {
-            if (HedgeOf(route) is { } hedging)
-                hedging.Update(route.Config.Hedge is { } own ? own.Value! : ServiceOf(route)!.Config.Hedge!);
-        }
+        foreach (var target in _targets)
+            target?.TakeEffect();
         var now = runtime.Clock.Now;
         foreach (var service in Services.Values)
         {
@@ -87,15 +80,15 @@ internal sealed class GatewayModel
     }
 
     /// <summary>What an answer on a route to a service usually takes: a quick route must not make a slow one look like queueing.</summary>
-    public RouteBaseline BaselineOf(RouteModel route) => _baselineOfRoute[route.Index]!;
+    public RouteBaseline BaselineOf(RouteModel route) => _targets[route.Index]!.Baseline;
 
     /// <summary>When a failed attempt is made again on a route: its own policy, or its service's; null: never.</summary>
-    public RetryPolicy? RetryOf(RouteModel route) => _retryOfRoute[route.Index];
+    public RetryPolicy? RetryOf(RouteModel route) => _targets[route.Index]?.Retry;
 
     /// <summary>When another attempt starts beside one that takes long, on a route; null: never.</summary>
-    public Hedging? HedgeOf(RouteModel route) => _hedgeOfRoute[route.Index];
+    public Hedging? HedgeOf(RouteModel route) => _targets[route.Index]?.Hedge;
 
-    public ServiceModel? ServiceOf(RouteModel route) => _serviceOfRoute[route.Index];
+    public ServiceModel? ServiceOf(RouteModel route) => _targets[route.Index]?.Service;
 
     /// <summary>Closes what this configuration had and the next one has not; exchanges under way end as they are.</summary>
     public void RetireAllBut(GatewayModel next)
@@ -106,24 +99,6 @@ internal sealed class GatewayModel
             if (!kept.Contains(endpoint))
                 endpoint.Retire();
         }
-    }
-
-    // What answers take is known by route, and outlives a reload.
-    private static Hedging? HedgeOf(RouteModel route, MalhaConfig config, Dictionary<string, ServiceModel> services)
-    {
-        if (route.ServiceName is not { } service)
-            return null;
-        var options = route.Config.Hedge is { } own ? own.Value : config.Services[service].Hedge;
-        return options is null ? null : services[service].State.HedgeOf(route.Name, options);
-    }
-
-    // It has no state but its chance: a new one with each configuration loses nothing.
-    private static RetryPolicy? RetryOf(RouteConfig route, MalhaConfig config, Chance chance)
-    {
-        if (route.Service is null)
-            return null;
-        var options = route.Retry is { } own ? own.Value : config.Services[route.Service].Retry;
-        return options is null ? null : new RetryPolicy(options, chance.Fork());
     }
 
     private static EndpointState KeptOrNew(EndpointConfig endpoint, ServiceModel? before, ServiceConfig service, Timing.TimerWheel wheel)

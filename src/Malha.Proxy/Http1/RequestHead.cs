@@ -42,6 +42,9 @@ internal sealed class RequestHead : MessageHead
     public bool HasBody => Chunked || ContentLength > 0;
 
     /// <summary>Safe to send again when it is not known whether it was executed (RFC 9110, 9.2.2).</summary>
+    /// <summary>Whether it may be executed twice: by its method, or since the service is told by which key to know it again.</summary>
+    public bool MayRunTwice => IsIdempotent || Has(KnownHeader.IdempotencyKey);
+
     public bool IsIdempotent => Kind is HttpMethodKind.Get or HttpMethodKind.Head or HttpMethodKind.Put or HttpMethodKind.Delete
         or HttpMethodKind.Options or HttpMethodKind.Trace;
 

@@ -61,7 +61,7 @@ internal sealed class ServiceState
         var facts = new AttemptFacts
         {
             Outcome = result.Outcome,
-            Idempotent = request.IsIdempotent || request.Has(KnownHeader.IdempotencyKey),
+            Idempotent = request.MayRunTwice,
             FirstByteSent = result.Outcome != OutcomeKind.ConnectionFailure,
             AnswerStarted = exchange.Response.HeadSent,
             RetriedAbove = exchange.Caller.InboundAttempt > 1,

@@ -56,7 +56,7 @@ internal sealed class WaitQueue
     }
 
     public bool Stands(AdmissionOptions options, Moment now) =>
-        !Starts(options, now) && (now - _lastExpiry < options.StandingAfter || (Count > 0 && now - _drained >= options.StandingAfter)) && !Moves(options, now);
+        Lingers(options, now) && !Starts(options, now) && !Moves(options, now);
 
     /// <summary>One of them got what it waited for.</summary>
     public void Served(Moment now)
@@ -66,7 +66,7 @@ internal sealed class WaitQueue
     }
 
     public TimeSpan Wait(AdmissionOptions options, Moment now) =>
-        Starts(options, now) || Moves(options, now) ? options.PatientWait : Stands(options, now) ? options.StandingWait : options.Wait;
+        Starts(options, now) || Moves(options, now) ? options.PatientWait : Lingers(options, now) ? options.StandingWait : options.Wait;
 
     public AdmissionWaiter Next(AdmissionOptions options, Moment now) => Stands(options, now) ? _newest! : _oldest!;
 
@@ -85,6 +85,9 @@ internal sealed class WaitQueue
         waiter.Linked = false;
         Count--;
     }
+
+    private bool Lingers(AdmissionOptions options, Moment now) =>
+        now - _lastExpiry < options.StandingAfter || (Count > 0 && now - _drained >= options.StandingAfter);
 
     private bool Starts(AdmissionOptions options, Moment now) => now < StartsUntil && Count <= options.StartingQueue;
 
