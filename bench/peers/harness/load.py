@@ -7,6 +7,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from .instructions import Instructions, at as instructions_at
 from .machine import BenchError, Group, machine_busy_seconds, process_cpu_seconds
 from .origin import Origin
 from .peers import API_KEY
@@ -162,21 +163,36 @@ def open_loop(case: Case, port: int, origin: Origin, proxy: Group | None, second
         percentiles["p50"] * 1e3, percentiles["p99"] * 1e3)
 
 
-def cpu_from_cold(port: int, origin: Origin, proxy: Group, seconds: int) -> list[tuple[float, float]]:
-    """The first load a proxy gets: (seconds since the load began, CPU µs per request) in windows of 250 ms."""
+@dataclass
+class Window:
+    """250 ms of the first load that a proxy gets."""
+    end: float
+    """Seconds since the load began."""
+    cpu_us: float
+    """Per request, as is what follows."""
+    instructions: float | None
+    """Outside the kernel; None where the machine does not count them."""
+
+
+def from_cold(port: int, origin: Origin, proxy: Group, seconds: int) -> list[Window]:
+    counter = Instructions.begin(proxy.pids(), proxy.log.with_suffix(".instructions"), seconds)
+    counter_began = time.monotonic()
     load = _wrk(CASES[0], port, seconds)
-    windows = []
+    samples = []
     try:
         began = time.monotonic()
-        requests, cpu = origin.requests(), proxy.cpu_seconds()
-        for number in range(1, seconds * 4):
+        for number in range(seconds * 4):
             time.sleep(max(0.0, began + number * 0.25 - time.monotonic()))
-            now_cpu, now_requests = proxy.cpu_seconds(), origin.requests()
-            if now_requests > requests:
-                windows.append((time.monotonic() - began, (now_cpu - cpu) / (now_requests - requests) * 1e6))
-            requests, cpu = now_requests, now_cpu
+            samples.append((time.monotonic(), proxy.cpu_seconds(), origin.requests()))
         _finish_wrk(load, f"{proxy.name}, first load")
     finally:
         load.kill()
         load.wait()
+    counted = counter.end() if counter else []
+    windows = []
+    for (start, cpu, requests), (end, cpu_then, requests_then) in zip(samples, samples[1:]):
+        count = requests_then - requests
+        if count > 0:
+            spent = instructions_at(counted, end - counter_began) - instructions_at(counted, start - counter_began)
+            windows.append(Window(end - began, (cpu_then - cpu) / count * 1e6, spent / count if counted else None))
     return windows

@@ -6,7 +6,7 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from .load import Case, Closed, Open
+from .load import Case, Closed, Open, Window
 
 BEGIN, END = "<!-- peers: begin (written by bench/peers/run) -->", "<!-- peers: end -->"
 POLICIES = ("<!-- policies: begin (written by bench/peers/run --policies) -->", "<!-- policies: end -->")
@@ -17,7 +17,7 @@ class Start:
     first_answer_ms: list[float] = field(default_factory=list)
     idle_bytes: int = 0
     steady_seconds: float | None = None
-    cold: list[tuple[float, float]] = field(default_factory=list)
+    cold: list[Window] = field(default_factory=list)
 
 
 @dataclass
@@ -30,18 +30,19 @@ class Results:
     open: dict[tuple[str, str], list[Open]] = field(default_factory=dict)
 
 
-def steady_after(windows: list[tuple[float, float]]) -> float | None:
-    """Seconds of load until the CPU per request, averaged over a second, is no more than 10 % above its final value (the median of the last quarter) and
-    stays there. Averaged, since windows of 250 ms of programs that compile nothing differ by more than that here."""
-    costs = [cost for _, cost in windows]
-    if len(costs) < 8:
+def steady_after(windows: list[Window]) -> float | None:
+    """Seconds of load until what a request costs, by the median over two seconds, is no more than 10 % above its final value (the median of the last
+    quarter) and stays there. By instructions where they are counted: the CPU time of programs that compile nothing differs by more than that here."""
+    if len(windows) < 16:
         return None
-    smooth = [statistics.mean(costs[i:i + 4]) for i in range(len(costs) - 3)]
+    costs = [w.cpu_us if w.instructions is None else w.instructions for w in windows]
+    smooth = [statistics.median(costs[i:i + 8]) for i in range(len(costs) - 7)]
     final = statistics.median(costs[-len(costs) // 4:])
     above = [i for i, cost in enumerate(smooth) if cost > 1.1 * final]
     if not above:
-        return windows[0][0]
-    return None if above[-1] + 1 >= len(smooth) else windows[above[-1] + 1][0]
+        return windows[0].end
+    # Over the last such windows, i to i + 7, half are above: the fifth is the first from which they need not be.
+    return None if above[-1] + 1 >= len(smooth) else windows[above[-1] + 4].end
 
 
 def _median(values) -> float:
@@ -96,7 +97,7 @@ def _start_table(results: Results, names: list[str]) -> list[str]:
         start = results.starts.get(name)
         if start is None:
             continue
-        first_second = [cost for at, cost in start.cold if at <= 1.05]
+        first_second = [w.cpu_us for w in start.cold if w.end <= 1.05]
         rows.append([
             name, _number(_median(start.first_answer_ms), 0), _number(start.steady_seconds) if start.steady_seconds else "not reached",
             _number(_median(first_second)) if first_second else "–", _number(start.idle_bytes / 1e6, 0)])
@@ -125,8 +126,9 @@ def render(results: Results, cases: list[Case], names: list[str], title: str) ->
         lines += _case_table(results, case, names)
     if results.starts:
         lines += _start_table(results, names)
-        lines += ["First answer: from the start of the process. Steady: from the first request of a fresh process until the CPU per request, averaged over a second, "
-                  "stays at most 10 % above its final value.", ""]
+        lines += ["First answer: from the start of the process. Steady: from the first request of a fresh process until "
+                  "the instructions per request outside the kernel (perf; the CPU time where they are not counted), by the median over two seconds, stay at most 10 % above "
+                  "their final value.", ""]
     return "\n".join(lines)
 
 
