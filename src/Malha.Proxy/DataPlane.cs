@@ -1,4 +1,3 @@
-using System.Security.Cryptography;
 using Malha.Proxy.SelfProtection;
 using Malha.Proxy.Telemetry;
 using Malha.Proxy.Timing;
@@ -53,7 +52,7 @@ internal sealed class DataPlane : IDisposable
     public void Swap(GatewayModel model) => Volatile.Write(ref _model, model);
 
     public Exchange RentExchange() =>
-        _exchanges.Value!.TryPop(out var exchange) ? exchange : new Exchange(BitConverter.ToUInt64(RandomNumberGenerator.GetBytes(8)), Clock);
+        _exchanges.Value!.TryPop(out var exchange) ? exchange : new Exchange(Entropy.NextSeed(), Clock);
 
     public void ReturnExchange(Exchange exchange)
     {

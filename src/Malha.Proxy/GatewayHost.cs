@@ -59,7 +59,7 @@ internal sealed class GatewayHost : IDisposable
     {
         telemetry ??= new GatewayTelemetry(time);
         var wheel = new TimerWheel(time);
-        var runtime = new GatewayRuntime(wheel, new Clock(time), new Chance(BitConverter.ToUInt64(RandomNumberGenerator.GetBytes(8))), telemetry);
+        var runtime = new GatewayRuntime(wheel, new Clock(time), new Chance(Entropy.NextSeed()), telemetry);
         GatewayHost? host = null;
         try
         {

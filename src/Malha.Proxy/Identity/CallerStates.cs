@@ -1,4 +1,3 @@
-using System.Security.Cryptography;
 using Malha.Proxy.RateLimiting;
 using Malha.Resilience;
 
@@ -30,5 +29,5 @@ internal sealed class CallerStates
 
     public FailureBudget Failures { get; }
 
-    private static ulong Secret() => BitConverter.ToUInt64(RandomNumberGenerator.GetBytes(8));
+    private static ulong Secret() => Entropy.NextSeed();
 }

@@ -30,12 +30,25 @@ public sealed class LogOutputTests
     }
 
     [Fact]
-    public void What_is_left_is_written_at_the_end()
+    public void What_is_left_is_written_at_the_end_even_if_the_thread_had_not_begun()
+    {
+        for (var count = 0; count < 100; count++)
+        {
+            using var stream = new GatedStream(open: true);
+            using (var output = new LogOutput(stream, isTerminal: false))
+                output.Write("last words\n"u8);
+            Assert.Equal("last words\n", stream.Text);
+        }
+    }
+
+    [Fact]
+    public void A_line_after_the_end_harms_nobody()
     {
         using var stream = new GatedStream(open: true);
-        using (var output = new LogOutput(stream, isTerminal: false))
-            output.Write("last words\n"u8);
-        Assert.Equal("last words\n", stream.Text);
+        var output = new LogOutput(stream, isTerminal: false);
+        output.Dispose();
+        output.Write("too late\n"u8);
+        Assert.DoesNotContain("too late", stream.Text, StringComparison.Ordinal);
     }
 
     [Fact]

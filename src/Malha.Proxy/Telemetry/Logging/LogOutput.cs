@@ -82,13 +82,12 @@ internal sealed class LogOutput : IDisposable
         return _ring.Taken >= target;
     }
 
-    /// <summary>Writes what is left, if the reader takes it within two seconds.</summary>
+    /// <summary>Writes what is left, if the reader takes it within two seconds. Lines that come later are lost, and harm nobody: for them the event stays.</summary>
     public void Dispose()
     {
         Volatile.Write(ref _stopping, true);
         _wake.Set();
-        if (_thread.Join(TimeSpan.FromSeconds(2)))
-            _wake.Dispose();
+        _thread.Join(TimeSpan.FromSeconds(2));
     }
 
     private void Run()
@@ -103,6 +102,9 @@ internal sealed class LogOutput : IDisposable
             lock (_writing)
                 Drain();
         }
+        // It may have been told to stop before it had begun.
+        lock (_writing)
+            Drain();
     }
 
     private bool IsIdle()
