@@ -67,7 +67,7 @@ internal sealed class PeerProcess : ProxyUnderTest
 
     private static async Task<PeerProcess> StartAsync(string name, Func<int, string, string> configuration, Func<string, string[]> arguments)
     {
-        var port = FreePort();
+        var port = FreePort.Next();
         var folder = Directory.CreateTempSubdirectory("malha-peer-");
         var file = Path.Combine(folder.FullName, "peer.conf");
         await File.WriteAllTextAsync(file, configuration(port, folder.FullName));

@@ -1,6 +1,3 @@
-using System.Net;
-using System.Net.Sockets;
-
 namespace Malha.IntegrationTests.Harness;
 
 /// <summary>
@@ -27,11 +24,4 @@ internal abstract class ProxyUnderTest : IAsyncDisposable
     };
 
     public abstract ValueTask DisposeAsync();
-
-    protected static int FreePort()
-    {
-        using var probe = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
-        probe.Bind(new IPEndPoint(IPAddress.Loopback, 0));
-        return ((IPEndPoint)probe.LocalEndPoint!).Port;
-    }
 }

@@ -1,5 +1,3 @@
-using System.Net;
-using System.Net.Sockets;
 using Malha.IntegrationTests.Harness;
 using Malha.IntegrationTests.Traffic.Support;
 
@@ -29,7 +27,7 @@ internal sealed class RealStore : IAsyncDisposable
         const string Program = "/usr/bin/redis-server";
         if (!File.Exists(Program))
             return null;
-        port = port == 0 ? FreePort() : port;
+        port = port == 0 ? FreePort.Next() : port;
         var folder = Directory.CreateTempSubdirectory("malha-redis-");
         string[] arguments = ["--port", $"{port}", "--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--dir", folder.FullName, "--requirepass", password];
         var child = ChildProcess.Start(Program, arguments, new Dictionary<string, string>(), line => line.Contains("eady to accept connections", StringComparison.Ordinal));
@@ -44,7 +42,7 @@ internal sealed class RealStore : IAsyncDisposable
             ? Directory.GetDirectories("/usr/lib/postgresql").Select(version => Path.Combine(version, "bin")).FirstOrDefault(bin => File.Exists(Path.Combine(bin, "initdb"))) : null;
         if (programs is null)
             return null;
-        var port = FreePort();
+        var port = FreePort.Next();
         var folder = Directory.CreateTempSubdirectory("malha-postgres-");
         var data = Path.Combine(folder.FullName, "data");
         var secret = Path.Combine(folder.FullName, "password");
@@ -84,12 +82,5 @@ internal sealed class RealStore : IAsyncDisposable
         await using var child = ChildProcess.Start(command[0], command[1..], new Dictionary<string, string>(), _ => false);
         var code = await child.ExitedAsync(Peer.Patience);
         Assert.True(code == 0, $"{string.Join(' ', command)}: {code}\n{child.Output}");
-    }
-
-    private static int FreePort()
-    {
-        using var probe = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
-        probe.Bind(new IPEndPoint(IPAddress.Loopback, 0));
-        return ((IPEndPoint)probe.LocalEndPoint!).Port;
     }
 }

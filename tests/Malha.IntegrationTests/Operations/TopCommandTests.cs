@@ -12,7 +12,8 @@ public sealed class TopCommandTests
     {
         await using var gateway = await RunningGateway.StartAsync("services: { orders-database: { endpoints: [ http://127.0.0.1:1, http://127.0.0.1:2 ] } }\n");
         var malha = Path.Combine(AppContext.BaseDirectory, "malha");
-        var start = new ProcessStartInfo("script", ["--quiet", "--return", "--flush", "--command", $"'{malha}' top --admin {gateway.Admin}", "/dev/null"])
+        // exec: a shell that stays in between is ended by the signal itself, and its code is what script tells.
+        var start = new ProcessStartInfo("script", ["--quiet", "--return", "--flush", "--command", $"exec '{malha}' top --admin {gateway.Admin}", "/dev/null"])
         {
             RedirectStandardInput = true,
             RedirectStandardOutput = true,

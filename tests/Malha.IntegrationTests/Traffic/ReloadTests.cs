@@ -54,7 +54,7 @@ public sealed class ReloadTests
     public async Task Listeners_are_added_removed_renamed_and_swapped()
     {
         await using var origin = ScriptedOrigin.Echoing();
-        var (one, two, three) = (FreePort(), FreePort(), FreePort());
+        var (one, two, three) = (FreePort.Next(), FreePort.Next(), FreePort.Next());
         await using var gateway = TestGateway.Start(File_(("a", one), ("b", two)));
         await using var kept = await Peer.ConnectAsync(one);
         await AskAsync(kept);
@@ -108,7 +108,7 @@ public sealed class ReloadTests
         await client.SendAsync("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
         await Eventually.HoldsAsync(() => gateway.Service().Endpoints[0].InFlight == 1, "the request is under way");
         var listener = gateway.Host.Listeners.First();
-        Assert.Null(await gateway.Host.ReloadAsync(TestGateway.Read(TestGateway.File(origin.Url).Replace("127.0.0.1:0", $"127.0.0.1:{FreePort()}", StringComparison.Ordinal))));
+        Assert.Null(await gateway.Host.ReloadAsync(TestGateway.Read(TestGateway.File(origin.Url).Replace("127.0.0.1:0", $"127.0.0.1:{FreePort.Next()}", StringComparison.Ordinal))));
         Assert.True(listener.IsDraining);
         release.SetResult();
         var answer = await client.ReadAnswerAsync();
@@ -120,7 +120,7 @@ public sealed class ReloadTests
     public async Task Clients_of_a_listener_that_goes_and_comes_meet_ends_only_between_answers()
     {
         await using var origin = ScriptedOrigin.Echoing();
-        var (stays, moves) = (FreePort(), FreePort());
+        var (stays, moves) = (FreePort.Next(), FreePort.Next());
         await using var gateway = TestGateway.Start(File_(true));
         using var done = new CancellationTokenSource();
         var rounds = 0;
@@ -158,14 +158,20 @@ public sealed class ReloadTests
                 await client.DisposeAsync();
             }
         })).ToArray();
-        for (var number = 0; number < 40; number++)
+        try
         {
-            Assert.Null(await gateway.Host.ReloadAsync(TestGateway.Read(File_(number % 2 == 1))));
-            var before = Volatile.Read(ref rounds);
-            if (number % 2 == 1)
-                await Eventually.HoldsAsync(() => Volatile.Read(ref rounds) > before + 5 || workers.Any(task => task.IsCompleted), "it serves again");
+            for (var number = 0; number < 40; number++)
+            {
+                Assert.Null(await gateway.Host.ReloadAsync(TestGateway.Read(File_(number % 2 == 1))));
+                var before = Volatile.Read(ref rounds);
+                if (number % 2 == 1)
+                    await Eventually.HoldsAsync(() => Volatile.Read(ref rounds) > before + 5 || workers.Any(task => task.IsCompleted), "it serves again");
+            }
         }
-        await done.CancelAsync();
+        finally
+        {
+            await done.CancelAsync();
+        }
         await Task.WhenAll(workers);
 
         string File_(bool both) => $$"""
@@ -184,7 +190,7 @@ public sealed class ReloadTests
         taken.Bind(new IPEndPoint(IPAddress.Loopback, 0));
         taken.Listen();
         await using var gateway = TestGateway.Before(first);
-        var free = FreePort();
+        var free = FreePort.Next();
         var problem = await gateway.Host.ReloadAsync(TestGateway.Read($$"""
             listeners:
               edge: { address: "127.0.0.1:0" }
@@ -240,7 +246,13 @@ public sealed class ReloadTests
         await using var gateway = TestGateway.Before(origin);
         for (var number = 0; number < 10; number++)
         {
-            Assert.Equal(200, (await gateway.GetAsync()).Status);
+            await using (var client = await gateway.ConnectAsync())
+            {
+                await client.SendAsync("GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+                Assert.Equal(200, (await client.ReadAnswerAsync()).Status);
+                // The answer may be here before the endpoint's connection is at rest again; the client's end comes after it.
+                await client.ReadToEndAsync();
+            }
             Assert.Null(await gateway.Host.ReloadAsync(TestGateway.Read(TestGateway.File(origin.Url, $"timeout: {number + 1}s"))));
         }
         Assert.Equal(1, origin.Connections);
@@ -266,13 +278,6 @@ public sealed class ReloadTests
     {
         await client.SendAsync("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
         Assert.Equal(200, (await client.ReadAnswerAsync()).Status);
-    }
-
-    private static int FreePort()
-    {
-        using var probe = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
-        probe.Bind(new IPEndPoint(IPAddress.Loopback, 0));
-        return ((IPEndPoint)probe.LocalEndPoint!).Port;
     }
 
     private static int Count(string text, string part) => text.Split(part).Length - 1;

@@ -1,4 +1,3 @@
-using System.Net;
 using System.Net.Sockets;
 using Malha.IntegrationTests.Harness;
 
@@ -74,7 +73,7 @@ internal sealed class RealServer : IAsyncDisposable
         const string Program = "/usr/sbin/nginx";
         if (!File.Exists(Program))
             return null;
-        var port = FreePort();
+        var port = FreePort.Next();
         var folder = Directory.CreateTempSubdirectory("malha-nginx-");
         var own = folder.FullName;
         var path = Path.Combine(own, "nginx.conf");
@@ -132,12 +131,5 @@ internal sealed class RealServer : IAsyncDisposable
         {
             return false;
         }
-    }
-
-    private static int FreePort()
-    {
-        using var probe = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
-        probe.Bind(new IPEndPoint(IPAddress.Loopback, 0));
-        return ((IPEndPoint)probe.LocalEndPoint!).Port;
     }
 }
