@@ -7,6 +7,12 @@ public enum PipelineRefusal
     BreakerOpen = 1,
     LimitReached = 2,
     DeadlinePassed = 3,
+
+    /// <summary>The service refuses so many calls that this one was not sent.</summary>
+    Throttled = 4,
+
+    /// <summary>The caller left while it waited for a place.</summary>
+    Cancelled = 5,
 }
 
 /// <summary>What a call gave: a result, a refusal of the pipeline, or the exception of its last attempt.</summary>
@@ -19,23 +25,32 @@ public readonly record struct Outcome<T>
     /// <summary>How long to wait before it makes sense to ask again, where a policy knows.</summary>
     public TimeSpan RetryAfter { get; init; }
 
+    /// <summary>What the last attempt came to: an answer may report a failure.</summary>
+    public OutcomeKind Kind { get; init; }
+
     public Exception? Exception { get; init; }
 
     /// <summary>Attempts that were made.</summary>
     public int Attempts { get; init; }
 
-    public bool Succeeded => Refusal == PipelineRefusal.None && Exception is null;
+    /// <summary>There is an answer, and it reports no failure.</summary>
+    public bool Succeeded => Refusal == PipelineRefusal.None && Exception is null && Kind == OutcomeKind.Success;
 
     /// <summary>The result, or an exception: the last attempt's own, or <see cref="ResilienceRefusedException"/>.</summary>
     public T GetResultOrThrow()
     {
         if (Exception is not null)
             System.Runtime.ExceptionServices.ExceptionDispatchInfo.Throw(Exception);
-        return Refusal == PipelineRefusal.None ? Value! : throw new ResilienceRefusedException(Refusal, RetryAfter);
+        return Refusal switch
+        {
+            PipelineRefusal.None => Value!,
+            PipelineRefusal.Cancelled => throw new OperationCanceledException("The caller left while it waited for a place at the service."),
+            _ => throw new ResilienceRefusedException(Refusal, RetryAfter),
+        };
     }
 }
 
-/// <summary>A pipeline refused a call. Who does not want exceptions for this uses <see cref="ResiliencePipeline.TryExecuteAsync"/>.</summary>
+/// <summary>A pipeline refused a call. Who does not want exceptions for this uses TryExecuteAsync of <see cref="ResiliencePipeline"/>.</summary>
 public sealed class ResilienceRefusedException(PipelineRefusal refusal, TimeSpan retryAfter)
     : Exception($"The call was refused ({refusal}); it makes sense to try again in {retryAfter.TotalMilliseconds:0} ms.")
 {

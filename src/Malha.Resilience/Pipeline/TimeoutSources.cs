@@ -18,6 +18,13 @@ internal sealed class TimeoutSources(TimeProvider time)
         return source;
     }
 
+    /// <summary>Disarms a source whose token somebody may still look at: nobody else gets it.</summary>
+    public static void Retire(CancellationTokenSource source)
+    {
+        if (!source.IsCancellationRequested)
+            source.CancelAfter(Timeout.InfiniteTimeSpan);
+    }
+
     public void Return(CancellationTokenSource source)
     {
         if (!source.TryReset())
