@@ -51,9 +51,10 @@ internal sealed class LoadSweepScenario : Scenario
         foreach (var load in Loads)
         {
             var run = new StallScenario { Load = load * Capacity }.Run(arm, seed);
-            // Near the capacity some are refused by nature: recovered is what was good before the stall.
-            var last = run.Asked.Count - 2;
-            if (Share(run, last - 30, last) < .95 * Share(run, 5, StallScenario.StallAt))
+            // Near the capacity some are refused by nature: recovered is what was good before the stall. From 10 s after it to the end: of a shorter stretch
+            // one in sixty falls short by chance alone.
+            var (from, last) = (StallScenario.StallAt + (int)StallScenario.StallSeconds + 10, run.Asked.Count - 2);
+            if (Share(run, from, last) < .95 * Share(run, 5, StallScenario.StallAt))
                 break;
             recovered = load;
         }
