@@ -20,6 +20,7 @@ internal static class Program
             DrainCommand.Build(),
             TopCommand.Build(),
             DemoCommand.Build(),
+            LabCommand.Build(),
             SchemaCommand.Build(),
         };
         var parsed = root.Parse(args);

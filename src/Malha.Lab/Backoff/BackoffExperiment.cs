@@ -7,7 +7,7 @@ namespace Malha.Lab.Backoff;
 internal readonly record struct BackoffCost(int WriteCalls, double Milliseconds);
 
 /// <summary>Means over many trials, with their standard errors.</summary>
-internal readonly record struct BackoffSummary(double Calls, double CallsError, double Ms, double MsError);
+internal sealed record BackoffSummary(double Calls, double CallsError, double Ms, double MsError);
 
 /// <summary>
 /// AWS's comparison of back-offs: one row with a version. Each client reads it, then writes with the version that it read; when another wrote in between it

@@ -35,7 +35,9 @@ internal sealed record ScenarioResult(string Scenario, Arm Arm, ulong Seed)
 /// <summary>One measured value and what it must be.</summary>
 internal sealed record Check(string What, double Measured, double Bound, bool Holds)
 {
-    public static Check AtLeast(string what, double measured, double bound) => new(what, measured, bound, measured >= bound);
+    public bool IsAtLeast { get; private init; }
+
+    public static Check AtLeast(string what, double measured, double bound) => new(what, measured, bound, measured >= bound) { IsAtLeast = true };
 
     public static Check AtMost(string what, double measured, double bound) => new(what, measured, bound, measured <= bound);
 

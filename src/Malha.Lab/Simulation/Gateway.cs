@@ -69,12 +69,19 @@ internal sealed class Gateway
 
     public RouteBaseline DefaultRoute { get; } = new();
 
-    public GatewayCall Ask(Action<Answered> send, Action<OutcomeKind> finish, int shareClass = 0, RouteBaseline? route = null, bool retriedAbove = false)
+    /// <param name="send">Makes one attempt.</param>
+    /// <param name="finish">Told the end.</param>
+    /// <param name="shareClass">The caller's class.</param>
+    /// <param name="route">Whose usual latency it is measured by.</param>
+    /// <param name="retriedAbove">It was a retry when it came in.</param>
+    /// <param name="caller">By when whoever asked needs the answer; the gateway's own timeout may be earlier.</param>
+    public GatewayCall Ask(
+        Action<Answered> send, Action<OutcomeKind> finish, int shareClass = 0, RouteBaseline? route = null, bool retriedAbove = false, Deadline caller = default)
     {
         var call = new GatewayCall
         {
             AskedAt = _time.Seconds,
-            Deadline = Deadline.Start(_time.Now, _setup.Deadline, null),
+            Deadline = Deadline.Start(_time.Now, _setup.Deadline, null).Earlier(caller),
             Class = shareClass,
             Route = route ?? DefaultRoute,
             Send = send,
