@@ -99,6 +99,11 @@ internal sealed class GatewayModel
             if (!kept.Contains(endpoint))
                 endpoint.Retire();
         }
+        // The empty name: callers that are nobody's clients.
+        var clients = next.Config.Clients.Select(client => client.Name).Append("").ToHashSet(StringComparer.Ordinal);
+        var routes = next.Routes.Routes.ToArray().ToLookup(route => route.ServiceName ?? "", route => route.Name, StringComparer.Ordinal);
+        foreach (var (name, service) in next.Services)
+            service.State.KeepOnly(routes[name].ToHashSet(StringComparer.Ordinal), clients);
     }
 
     private static EndpointState KeptOrNew(EndpointConfig endpoint, ServiceModel? before, ServiceConfig service, Timing.TimerWheel wheel)

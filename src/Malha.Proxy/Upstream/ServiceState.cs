@@ -44,6 +44,14 @@ internal sealed class ServiceState
             budget.Update(config.RetryBudget, now);
     }
 
+    /// <summary>Drops what it knows of routes and clients that are no longer there. Exchanges under way end with what they have.</summary>
+    public void KeepOnly(IReadOnlySet<string> routes, IReadOnlySet<string> clients)
+    {
+        Keep(_baselines, routes);
+        Keep(_hedges, routes);
+        Keep(_budgets, clients);
+    }
+
     /// <summary>What answers on a route usually take.</summary>
     public RouteBaseline BaselineOf(string route) => _baselines.GetOrAdd(route, static _ => new RouteBaseline());
 
@@ -93,6 +101,15 @@ internal sealed class ServiceState
         Interlocked.Decrement(ref _streams);
         tooMany = true;
         return default;
+    }
+
+    private static void Keep<T>(ConcurrentDictionary<string, T> states, IReadOnlySet<string> names)
+    {
+        foreach (var name in states.Keys)
+        {
+            if (!names.Contains(name))
+                states.TryRemove(name, out _);
+        }
     }
 
     private static bool IsEventStream(ResponseHead head)

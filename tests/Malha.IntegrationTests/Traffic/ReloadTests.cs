@@ -258,6 +258,26 @@ public sealed class ReloadTests
         Assert.Equal(1, origin.Connections);
     }
 
+    [Fact]
+    public async Task What_is_known_of_a_route_stays_with_it_and_goes_with_it()
+    {
+        await using var origin = ScriptedOrigin.Echoing();
+        await using var gateway = TestGateway.Start(File_("one"));
+        var state = gateway.Service().State;
+        var known = state.BaselineOf("one");
+        Assert.Null(await gateway.Host.ReloadAsync(TestGateway.Read(File_("one", "timeout: 5s"))));
+        Assert.Same(known, state.BaselineOf("one"));
+        Assert.Null(await gateway.Host.ReloadAsync(TestGateway.Read(File_("two"))));
+        Assert.NotSame(known, state.BaselineOf("one"));
+        Assert.Same(state, gateway.Service().State);
+
+        string File_(string route, string more = "timeout: 6s") => $$"""
+            listeners: { edge: { address: "127.0.0.1:0" } }
+            services: { origin: { endpoints: [ "{{origin.Url}}" ], {{more}} } }
+            routes: [ { name: {{route}}, service: origin } ]
+            """;
+    }
+
     private static async Task AskAsync(int port, int worker, int[] served, CancellationToken done)
     {
         await using var client = await Peer.ConnectAsync(port);
