@@ -38,6 +38,14 @@ public static class Defaults
 
     public static readonly Default<int> MaxHeaders = new(100, "Kestrel's MaxRequestHeaderCount, and Envoy's max_headers_count");
 
+    public static readonly Default<TlsVersion> TlsMinVersion = new(TlsVersion.Tls12,
+        "Mozilla's intermediate profile; 1.0 and 1.1 are deprecated (RFC 8996)");
+
+    public static readonly Default<TimeSpan> HandshakeTimeout = new(TimeSpan.FromSeconds(10), "Kestrel's HandshakeTimeout; nginx has 60s for it");
+
+    public static readonly Default<int> MaxHandshakes = new(1000,
+        "a core makes one or two thousand in a second, so that the last of a burst waits no longer than a second");
+
     // The admin API.
     public static readonly Default<ListenAddress> AdminAddress = new(ListenAddress.Parse("127.0.0.1:9700"),
         "loopback, since the admin API can change everything");

@@ -14,7 +14,7 @@ internal sealed class ConfigFileWatcher : IDisposable
     private readonly string _path;
     private readonly GatewayHost _host;
     private readonly TimeProvider _time;
-    private readonly FileSystemWatcher _watcher;
+    private readonly FolderWatches _folders;
     private readonly ITimer _settled;
     private readonly SemaphoreSlim _reading = new(1, 1);
     private MalhaConfig _current;
@@ -26,17 +26,8 @@ internal sealed class ConfigFileWatcher : IDisposable
         _host = host;
         _time = time;
         _settled = time.CreateTimer(_ => _ = ReloadIfChangedAsync(), null, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
-
-        // The folder and not the file: editors and configuration managers put a new file in the old one's place.
-        _watcher = new FileSystemWatcher(Path.GetDirectoryName(_path)!)
-        {
-            NotifyFilter = NotifyFilters.FileName | NotifyFilters.DirectoryName | NotifyFilters.LastWrite | NotifyFilters.Size | NotifyFilters.CreationTime,
-        };
-        _watcher.Changed += OnChanged;
-        _watcher.Created += OnChanged;
-        _watcher.Renamed += OnChanged;
-        _watcher.Error += (_, _) => Settle();
-        _watcher.EnableRaisingEvents = true;
+        _folders = new FolderWatches(Settle, host.Telemetry.Events);
+        Watch();
     }
 
     /// <summary>Reads the file now and brings it into force, changed or not.</summary>
@@ -44,12 +35,12 @@ internal sealed class ConfigFileWatcher : IDisposable
 
     public void Dispose()
     {
-        _watcher.Dispose();
+        _folders.Dispose();
         _settled.Dispose();
         _reading.Dispose();
     }
 
-    private void OnChanged(object sender, FileSystemEventArgs change) => Settle();
+    private void Watch() => _folders.Follow([_path, .. _current.Files().Select(file => file.Path)]);
 
     private void Settle() => _settled.Change(Settling, Timeout.InfiniteTimeSpan);
 
@@ -68,7 +59,10 @@ internal sealed class ConfigFileWatcher : IDisposable
                     return null;
                 var problem = await _host.ReloadAsync(config);
                 if (problem is null)
+                {
                     _current = config;
+                    Watch();
+                }
                 return Report(problem is null ? [] : [problem]);
             }
 

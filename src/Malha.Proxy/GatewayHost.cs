@@ -7,6 +7,7 @@ using Malha.Proxy.SelfProtection;
 using Malha.Proxy.Telemetry;
 using Malha.Proxy.Telemetry.Logging;
 using Malha.Proxy.Timing;
+using Malha.Proxy.Tls;
 using Malha.Proxy.Upstream;
 using Malha.Resilience;
 
@@ -24,6 +25,7 @@ internal sealed class GatewayHost : IDisposable
     private readonly SemaphoreSlim _reloading = new(1, 1);
     private readonly GatewayRuntime _runtime;
     private readonly HealthMonitor _health;
+    private readonly CertificateWatch _certificates;
     private readonly MachineLimits _machine = MachineLimits.Read();
     private Dictionary<string, Http1Listener> _listeners = [];
 
@@ -32,6 +34,7 @@ internal sealed class GatewayHost : IDisposable
         Plane = plane;
         _runtime = runtime;
         _health = new HealthMonitor(runtime);
+        _certificates = new CertificateWatch(plane.Time, plane.Telemetry.Events);
         plane.Protection.Act = new PressureRelief(this).Act;
     }
 
@@ -64,7 +67,7 @@ internal sealed class GatewayHost : IDisposable
         try
         {
             host = new GatewayHost(new DataPlane(time, GatewayModel.Compile(config, previous: null, runtime), runtime), runtime);
-            problem = host.Bind(config, out var listeners);
+            problem = host.Bind(config, host.Certificates(config), out var listeners);
             if (problem is null)
             {
                 host._listeners = listeners;
@@ -75,6 +78,7 @@ internal sealed class GatewayHost : IDisposable
                 host.Plane.Protection.Update(ProtectionLimits.Of(config.Protection, host._machine));
                 foreach (var listener in listeners.Values)
                     host.StartListener(listener);
+                host._certificates.Follow(listeners.Values);
                 return host;
             }
         }
@@ -95,7 +99,8 @@ internal sealed class GatewayHost : IDisposable
         {
             var before = Plane.Model;
             var model = GatewayModel.Compile(config, before, _runtime);
-            if (Bind(config, out var listeners) is { } problem)
+            var tls = Certificates(config);
+            if (Bind(config, tls, out var listeners) is { } problem)
                 return problem;
 
             model.TakeEffect(_runtime);
@@ -107,11 +112,12 @@ internal sealed class GatewayHost : IDisposable
             var added = listeners.Values.Except(_listeners.Values).ToList();
             Volatile.Write(ref _listeners, listeners);
             foreach (var (name, listener) in listeners)
-                listener.Update(config.Listeners[name]);
+                listener.Update(config.Listeners[name], tls[name]);
             foreach (var listener in added)
                 StartListener(listener);
             foreach (var listener in removed)
                 _ = listener.DrainAsync(DrainPatience);
+            _certificates.Follow(listeners.Values);
             before.RetireAllBut(model);
             Telemetry.Follow(model);
             return null;
@@ -170,6 +176,7 @@ internal sealed class GatewayHost : IDisposable
         foreach (var listener in Listeners)
             listener.Dispose();
         _health.Dispose();
+        _certificates.Dispose();
         Plane.Dispose();
         _reloading.Dispose();
     }
@@ -180,9 +187,13 @@ internal sealed class GatewayHost : IDisposable
         Telemetry.Events.Info("listening", ("listener", listener.Config.Name), ("address", listener.Address.ToString()));
     }
 
+    // Read before anything else: a certificate that is not good leaves everything as it was.
+    private Dictionary<string, ServerTls?> Certificates(MalhaConfig config) =>
+        config.Listeners.ToDictionary(one => one.Key, one => Http1Listener.Compile(one.Value, _listeners.GetValueOrDefault(one.Key)?.Tls), StringComparer.Ordinal);
+
     // Listeners for the configuration: those that stay as they are, and new ones, bound but not yet accepting. What counts is the address:
     // two may change names, or one get another name, without a port being given up.
-    private string? Bind(MalhaConfig config, out Dictionary<string, Http1Listener> listeners)
+    private string? Bind(MalhaConfig config, Dictionary<string, ServerTls?> tls, out Dictionary<string, Http1Listener> listeners)
     {
         listeners = [];
         var bound = new List<Http1Listener>();
@@ -200,7 +211,7 @@ internal sealed class GatewayHost : IDisposable
             }
             try
             {
-                bound.Add(new Http1Listener(Plane, listener));
+                bound.Add(new Http1Listener(Plane, listener, tls[name]));
                 listeners.Add(name, bound[^1]);
             }
             catch (SocketException exception)

@@ -2,6 +2,7 @@
 import hashlib
 import http.client
 import json
+import ssl
 import subprocess
 import time
 from dataclasses import dataclass
@@ -25,6 +26,7 @@ class Case:
     method: str = "GET"
     body_bytes: int = 0
     close: bool = False
+    tls: bool = False
 
 
 CASES = [
@@ -33,6 +35,8 @@ CASES = [
     Case("get1m", "1 MB GET, keep-alive", "/1m"),
     Case("post16k", "POST of 16 KB, keep-alive", "/post", "POST", 16384),
     Case("new128", "128-byte GET, a new connection per request", "/128", close=True),
+    Case("tls128", "128-byte GET over TLS 1.3, keep-alive", "/128", tls=True),
+    Case("tlsnew", "128-byte GET over TLS 1.3, a new connection and a handshake per request", "/128", close=True, tls=True),
 ]
 
 
@@ -67,7 +71,10 @@ class _Sample:
 
 def check_bytes(case: Case, port: int, origin: Origin, name: str) -> None:
     """Twice on one connection, so that a proxy that spoils the second answer is seen too."""
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    if case.tls:
+        connection = http.client.HTTPSConnection("localhost", port, timeout=10, context=ssl._create_unverified_context())
+    else:
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
     for _ in range(2):
         headers = {"Connection": "close"} if case.close else {}
         connection.request(case.method, case.path, b"x" * case.body_bytes if case.body_bytes else None, headers)
@@ -84,9 +91,14 @@ def _sample(origin: Origin, proxy: Group | None, load_pid: int) -> _Sample:
     return _Sample(time.monotonic(), origin.requests(), proxy_cpu, ours, machine_busy_seconds())
 
 
+def _url(case: Case, port: int) -> str:
+    # With a name, since clients send none for an address (RFC 6066, 3).
+    return f"https://localhost:{port}{case.path}" if case.tls else f"http://127.0.0.1:{port}{case.path}"
+
+
 def _wrk(case: Case, port: int, seconds: int) -> subprocess.Popen:
     return subprocess.Popen(
-        ["wrk", "-t1", f"-c{CONNECTIONS}", f"-d{seconds}s", "--timeout", "10s", "-H", f"X-Api-Key: {API_KEY}", "-s", str(LUA), f"http://127.0.0.1:{port}{case.path}",
+        ["wrk", "-t1", f"-c{CONNECTIONS}", f"-d{seconds}s", "--timeout", "10s", "-H", f"X-Api-Key: {API_KEY}", "-s", str(LUA), _url(case, port),
          "--", case.method, str(case.body_bytes), "close" if case.close else "keep"],
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
 
@@ -140,7 +152,8 @@ def open_loop(case: Case, port: int, origin: Origin, proxy: Group | None, second
                "--disable-compression", "-m", case.method]
     command += ["-d", "x" * case.body_bytes] if case.body_bytes else []
     command += ["--disable-keepalive"] if case.close else []
-    load = subprocess.Popen([*command, f"http://127.0.0.1:{port}{case.path}"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    command += ["--insecure"] if case.tls else []
+    load = subprocess.Popen([*command, _url(case, port)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     try:
         time.sleep(0.6)
         first = _sample(origin, proxy, load.pid)

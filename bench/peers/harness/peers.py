@@ -15,10 +15,18 @@ PUBLISH = ROOT / "artifacts" / "publish"
 
 
 @dataclass(frozen=True)
+class Ports:
+    upstream: int
+    plain: int
+    tls: int
+    """The same over TLS 1.3, with the certificate in the directory: P-256, session tickets as each program has them when nothing is said."""
+
+
+@dataclass(frozen=True)
 class Peer:
     name: str
-    command: Callable[[Path, int, int], list[str]]
-    """(directory for its files, upstream port, own port) → the command line."""
+    command: Callable[[Path, "Ports"], list[str]]
+    """(directory for its files, ports) → the command line."""
     version: Callable[[], str]
     prepare: Callable[[], str | None] = lambda: None
     """Builds or finds the program; a text says why it is absent."""
@@ -64,21 +72,36 @@ def shared_build_files() -> list[Path]:
     return [ROOT / name for name in ("Directory.Build.props", "Directory.Packages.props", "global.json")]
 
 
-def _nginx(directory: Path, upstream: int, port: int) -> list[str]:
-    configuration = fill("nginx.conf", directory / "nginx.conf", USER=nginx_user(), DIR=directory, UPSTREAM=upstream, PORT=port)
+def make_certificate(directory: Path) -> None:
+    """tls.pem, tls.key, and both in one file for HAProxy."""
+    done = subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "30", "-subj", "/CN=localhost",
+         "-addext", "subjectAltName=DNS:localhost", "-keyout", str(directory / "tls.key"), "-out", str(directory / "tls.pem")],
+        capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        raise BenchError(f"openssl makes no certificate:\n{done.stderr}")
+    (directory / "tls-both.pem").write_text((directory / "tls.pem").read_text() + (directory / "tls.key").read_text())
+
+
+def _fill(name: str, directory: Path, ports: Ports, **values) -> Path:
+    return fill(name, directory / name, DIR=directory, UPSTREAM=ports.upstream, PORT=ports.plain, TLS_PORT=ports.tls, **values)
+
+
+def _nginx(directory: Path, ports: Ports) -> list[str]:
+    configuration = _fill("nginx.conf", directory, ports, USER=nginx_user())
     return ["nginx", "-e", "stderr", "-p", str(directory), "-c", str(configuration)]
 
 
-def _haproxy(directory: Path, upstream: int, port: int) -> list[str]:
-    return ["haproxy", "-db", "-f", str(fill("haproxy.cfg", directory / "haproxy.cfg", UPSTREAM=upstream, PORT=port))]
+def _haproxy(directory: Path, ports: Ports) -> list[str]:
+    return ["haproxy", "-db", "-f", str(_fill("haproxy.cfg", directory, ports))]
 
 
-def _caddy(directory: Path, upstream: int, port: int) -> list[str]:
-    return ["caddy", "run", "--adapter", "caddyfile", "--config", str(fill("Caddyfile", directory / "Caddyfile", UPSTREAM=upstream, PORT=port))]
+def _caddy(directory: Path, ports: Ports) -> list[str]:
+    return ["caddy", "run", "--adapter", "caddyfile", "--config", str(_fill("Caddyfile", directory, ports))]
 
 
-def _envoy(directory: Path, upstream: int, port: int) -> list[str]:
-    configuration = fill("envoy.yaml", directory / "envoy.yaml", UPSTREAM=upstream, PORT=port)
+def _envoy(directory: Path, ports: Ports) -> list[str]:
+    configuration = _fill("envoy.yaml", directory, ports)
     return [str(ENVOY), "--concurrency", "1", "--disable-hot-restart", "-l", "error", "-c", str(configuration)]
 
 
@@ -86,7 +109,8 @@ def _yarp(name: str, *arguments: str, env: dict[str, str] | None = None) -> Peer
     project = ROOT / "bench" / "peers" / "yarp"
     return Peer(
         name,
-        command=lambda _, upstream, port: [str(PUBLISH / "yarp" / "yarp"), f"http://127.0.0.1:{upstream}", str(port), *arguments],
+        command=lambda directory, ports: [
+            str(PUBLISH / "yarp" / "yarp"), f"http://127.0.0.1:{ports.upstream}", str(ports.plain), str(ports.tls), str(directory / "tls.pem"), str(directory / "tls.key"), *arguments],
         version=lambda: "Yarp.ReverseProxy " + _package_version("Yarp.ReverseProxy") + ", .NET " + runtime_version(),
         prepare=lambda: publish(project, PUBLISH / "yarp", [project, *shared_build_files()]),
         env=env or {})
@@ -110,9 +134,9 @@ def _malha(name: str, conf: str, command: str | None, arguments: str) -> Peer:
         program = command
         prepare = lambda: None
 
-    def line(directory: Path, upstream: int, port: int) -> list[str]:
-        configuration = fill(conf, directory / conf, UPSTREAM=upstream, PORT=port)
-        return shlex.split(program.format(upstream=f"http://127.0.0.1:{upstream}", port=port, configuration=configuration))
+    def line(directory: Path, ports: Ports) -> list[str]:
+        configuration = _fill(conf, directory, ports)
+        return shlex.split(program.format(upstream=f"http://127.0.0.1:{ports.upstream}", port=ports.plain, tls_port=ports.tls, configuration=configuration))
 
     revision = ["git", "-C", str(ROOT), "describe", "--always", "--dirty"]
     return Peer(

@@ -31,4 +31,7 @@ public sealed record ListenerConfig : ConfigItem
 
     /// <summary>The most header fields that one request may have.</summary>
     public int MaxHeaders { get; init; } = Defaults.MaxHeaders.Value;
+
+    /// <summary>The certificates with which it speaks TLS; null: connections are in clear.</summary>
+    public ListenerTlsConfig? Tls { get; init; }
 }

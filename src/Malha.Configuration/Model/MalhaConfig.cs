@@ -28,6 +28,14 @@ public sealed record MalhaConfig : ConfigItem
 
     public AccessLogConfig AccessLog { get; init; } = new();
 
+    /// <summary>The files of certificates and keys that it points to: when one of them changes, the configuration has.</summary>
+    public IEnumerable<ConfigFile> Files()
+    {
+        var listeners = Listeners.Values.SelectMany(listener => listener.Tls is { } tls ? tls.Certificates.SelectMany(one => new[] { one.Certificate, one.Key }).Append(tls.ClientCa) : []);
+        var services = Services.Values.SelectMany(service => service.Tls is { } tls ? new[] { tls.Ca, tls.Certificate, tls.Key } : []);
+        return listeners.Concat(services).OfType<ConfigFile>();
+    }
+
     /// <summary>
     /// What <c>malha run --upstream URL</c> means: one listener <c>edge</c>, one service <c>upstream</c>, and one route that takes everything.
     /// </summary>

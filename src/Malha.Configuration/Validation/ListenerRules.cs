@@ -2,16 +2,35 @@ using Malha.Configuration.Reading;
 
 namespace Malha.Configuration.Validation;
 
-/// <summary>No two listeners, the admin API's included, want the same address.</summary>
+/// <summary>No two listeners, the admin API's included, want the same address; keys belong to their certificates.</summary>
 internal static class ListenerRules
 {
     public static void Check(MalhaConfig config, ErrorList errors)
     {
         var ports = new Dictionary<int, TakenPort>();
         foreach (var listener in config.Listeners.Values)
+        {
             Take(listener.Address, listener.Source, ports, errors);
+            if (listener.Tls is { Source.IsBroken: false } tls)
+                CheckCertificates(tls, errors);
+        }
         if (config.Admin is { } admin)
             Take(admin.Address, admin.Source, ports, errors);
+    }
+
+    private static void CheckCertificates(ListenerTlsConfig tls, ErrorList errors)
+    {
+        for (var index = 0; index < tls.Certificates.Count; index++)
+        {
+            if (tls.Certificates[index] is not { Certificate: { } certificate, Key: { } key } pair)
+                continue;
+            // The short form has no place of its own.
+            var source = tls.Source.Says("certificates") ? pair.Source : tls.Source;
+            if (CertificateFiles.WhyNoPair(certificate, key) is { } problem)
+                errors.Add(source.Of("key"), problem);
+            else if (index > 0 && !CertificateFiles.NamesAHost(certificate))
+                errors.Add(source.Of("certificate"), "the certificate names no host (it has no DNS name among its subject alternative names), so that no client would get it; only the first one needs none");
+        }
     }
 
     private static void Take(ListenAddress address, SourceSpan source, Dictionary<int, TakenPort> ports, ErrorList errors)

@@ -1,5 +1,3 @@
-using System.Security.Cryptography;
-using System.Security.Cryptography.X509Certificates;
 using Malha.Configuration.Reading;
 
 namespace Malha.Configuration.Validation;
@@ -42,28 +40,7 @@ internal static class ServiceRules
             errors.Add(tls.Source.Of("certificate"), "a certificate needs its private key; add key");
         else if (tls is { Certificate: null, Key: not null })
             errors.Add(tls.Source.Of("key"), "a private key needs its certificate; add certificate");
-        else if (tls is { Certificate: { } certificate, Key: { } key } && WhyNoPair(certificate.Path, key.Path) is { } problem)
+        else if (tls is { Certificate: { } certificate, Key: { } key } && CertificateFiles.WhyNoPair(certificate, key) is { } problem)
             errors.Add(tls.Source.Of("key"), problem);
-    }
-
-    private static string? WhyNoPair(string certificate, string key)
-    {
-        try
-        {
-            X509Certificate2.CreateFromPemFile(certificate, key).Dispose();
-            return null;
-        }
-        catch (CryptographicException)
-        {
-            return "the file holds no key that can be read, or not the key of certificate";
-        }
-        catch (ArgumentException)
-        {
-            return "the key is not the key of certificate";
-        }
-        catch (Exception fault) when (fault is IOException or UnauthorizedAccessException)
-        {
-            return $"certificate or key changed while they were read: {FileFault.Say(fault)}";
-        }
     }
 }

@@ -86,7 +86,7 @@ internal sealed class Http1Connection : TimerEntry
 
     /// <summary>The <c>for</c> and <c>proto</c> parameters of Forwarded (RFC 7239).</summary>
     public ReadOnlySpan<byte> ForwardedFor => _forwardedFor ??= Encoding.ASCII.GetBytes(
-        AddressText.Contains(':', StringComparison.Ordinal) ? $"for=\"[{AddressText}]\";proto=http" : $"for={AddressText};proto=http");
+        (AddressText.Contains(':', StringComparison.Ordinal) ? $"for=\"[{AddressText}]\";proto=" : $"for={AddressText};proto=") + (IsTls ? "https" : "http"));
 
     // Nobody behind us knows our interfaces: an IPv6 address goes without its zone, and one that only wraps an IPv4 address as that.
     private string AddressText => RemoteAddress switch
@@ -97,9 +97,9 @@ internal sealed class Http1Connection : TimerEntry
         var address => address.ToString(),
     };
 
-    public ReadOnlySpan<byte> Scheme => "http"u8;
+    public ReadOnlySpan<byte> Scheme => IsTls ? "https"u8 : "http"u8;
 
-    public bool IsTls => Scheme.Length == "https"u8.Length;
+    public bool IsTls => Channel.Tls is not null;
 
     public string ListenerName => _listener.Config.Name;
 

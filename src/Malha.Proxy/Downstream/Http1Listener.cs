@@ -1,8 +1,10 @@
 using System.Net;
+using System.Net.Security;
 using System.Net.Sockets;
 using Malha.Configuration;
 using Malha.Proxy.Http1;
 using Malha.Proxy.Identity;
+using Malha.Proxy.Tls;
 using Malha.Proxy.Transport;
 
 namespace Malha.Proxy.Downstream;
@@ -11,6 +13,9 @@ namespace Malha.Proxy.Downstream;
 internal sealed class Http1Listener : IDisposable
 {
     private const int Backlog = 4096;
+
+    /// <summary>What is spoken inside TLS, as ALPN calls it.</summary>
+    private static readonly SslApplicationProtocol[] Protocols = [SslApplicationProtocol.Http11];
 
     /// <summary>Without descriptors or memory, accepting again at once would only burn a core.</summary>
     private static readonly TimeSpan AcceptBackOff = TimeSpan.FromMilliseconds(100);
@@ -24,11 +29,14 @@ internal sealed class Http1Listener : IDisposable
     private long _accepted;
     private Settings _settings;
 
+    /// <param name="plane">What all connections share.</param>
+    /// <param name="config">The listener's keys.</param>
+    /// <param name="tls">Its certificates; null: connections are in clear.</param>
     /// <exception cref="SocketException">The address cannot be bound.</exception>
-    public Http1Listener(DataPlane plane, ListenerConfig config)
+    public Http1Listener(DataPlane plane, ListenerConfig config, ServerTls? tls)
     {
         Plane = plane;
-        _settings = new Settings(config);
+        _settings = new Settings(config, tls);
         _sockets = ListenerSockets.Bind(config.Address, Backlog);
         Address = (IPEndPoint)_sockets[0].LocalEndPoint!;
     }
@@ -38,6 +46,12 @@ internal sealed class Http1Listener : IDisposable
     public ListenerConfig Config => Volatile.Read(ref _settings).Config;
 
     public HeadLimits HeadLimits => Volatile.Read(ref _settings).HeadLimits;
+
+    /// <summary>The certificates in force; null: connections are in clear.</summary>
+    public ServerTls? Tls => Volatile.Read(ref _settings).Tls;
+
+    /// <summary>TLS handshakes, under way and past.</summary>
+    public HandshakeState Handshakes { get; } = new();
 
     /// <summary>The address that it is bound to, with the port that it got.</summary>
     public IPEndPoint Address { get; }
@@ -59,10 +73,19 @@ internal sealed class Http1Listener : IDisposable
             _ = AcceptAsync(socket);
     }
 
-    /// <summary>New settings for the same address. Connections that are open take them up with their next request.</summary>
-    public void Update(ListenerConfig config)
+    /// <summary>A listener's certificates, read from their files; those that are in force when nothing about them has changed.</summary>
+    /// <param name="config">The listener's keys.</param>
+    /// <param name="inForce">What it has now.</param>
+    /// <exception cref="System.Security.Cryptography.CryptographicException">A file does not hold what it should; the other exceptions say that it cannot be read.</exception>
+    public static ServerTls? Compile(ListenerConfig config, ServerTls? inForce) =>
+        config.Tls is null ? null : config.Tls == inForce?.Config ? inForce : new ServerTls(config.Tls, Protocols);
+
+    /// <summary>
+    /// New settings for the same address. Connections that are open take them up with their next request; what is new about TLS holds for new connections.
+    /// </summary>
+    public void Update(ListenerConfig config, ServerTls? tls)
     {
-        Volatile.Write(ref _settings, new Settings(config));
+        Volatile.Write(ref _settings, new Settings(config, tls));
         // The limit may be a higher one now.
         Wake();
     }
@@ -73,6 +96,7 @@ internal sealed class Http1Listener : IDisposable
         IsDraining = true;
         foreach (var socket in _sockets)
             socket.Dispose();
+        Handshakes.EndAll();
         foreach (var connection in Open())
             connection.Drain();
         if (Connections == 0)
@@ -98,12 +122,8 @@ internal sealed class Http1Listener : IDisposable
                 connection.PreviousOpen.NextOpen = connection.NextOpen;
             if (connection.NextOpen is not null)
                 connection.NextOpen.PreviousOpen = connection.PreviousOpen;
-            _count--;
-            if (_count == 0 && IsDraining)
-                _drained.TrySetResult();
         }
-        Plane.Protection.Closed();
-        Wake();
+        Left();
     }
 
     /// <summary>Ends connections that rest between two requests, so many at most.</summary>
@@ -153,7 +173,7 @@ internal sealed class Http1Listener : IDisposable
     {
         lock (_lock)
         {
-            if ((_count < Config.MaxConnections && Plane.Protection.Accepts) || IsDraining)
+            if ((_count < Config.MaxConnections && Plane.Protection.Accepts && (Tls is not { } tls || Handshakes.Active < tls.Config.MaxHandshakes)) || IsDraining)
                 return null;
             _belowLimit ??= new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
             return _belowLimit.Task;
@@ -174,10 +194,12 @@ internal sealed class Http1Listener : IDisposable
 
     private void Serve(Socket socket)
     {
-        Http1Connection connection;
+        IPEndPoint? remote;
+        SocketChannel channel;
         try
         {
-            connection = new Http1Connection(new SocketChannel(socket), socket.RemoteEndPoint as IPEndPoint, this);
+            remote = socket.RemoteEndPoint as IPEndPoint;
+            channel = new SocketChannel(socket);
         }
         catch (SocketException)
         {
@@ -188,15 +210,72 @@ internal sealed class Http1Listener : IDisposable
 
         lock (_lock)
         {
-            connection.NextOpen = _open;
-            if (_open is not null)
-                _open.PreviousOpen = connection;
-            _open = connection;
             _accepted++;
             _count++;
         }
         Plane.Protection.Opened();
+        if (Tls is { } tls)
+            _ = SecureAsync(channel, remote, tls);
+        else
+            Begin(channel, remote);
+    }
+
+    private async Task SecureAsync(ByteChannel channel, IPEndPoint? remote, ServerTls tls)
+    {
+        try
+        {
+            var handshake = new ServerHandshake(channel, tls, Handshakes, Plane.Wheel);
+            var securing = handshake.RunAsync();
+            // In this order: either whoever drains sees the handshake, or this sees that the listener drains.
+            if (IsDraining)
+                handshake.End();
+            if (await securing is { } secured)
+            {
+                // One may have waited for this one to end.
+                Wake();
+                Begin(secured, remote);
+                return;
+            }
+            if (Handshakes.Tells(Plane.Wheel.NowMs))
+            {
+                Plane.Telemetry.Events.Warning(
+                    "tls-handshake-failed", ("listener", Config.Name), ("client", remote?.Address.ToString() ?? "unknown"), ("reason", HandshakeFailures.NameOf(handshake.Failure)), ("problem", handshake.Problem!));
+            }
+        }
+        catch (Exception exception)
+        {
+            // A bug, as in a connection: it costs this one only.
+            Plane.Failed(exception);
+        }
+        channel.Dispose();
+        Left();
+    }
+
+    // Where it is decided what is spoken on a connection: its TLS may have agreed on something (ByteChannel.Tls), its first bytes may tell.
+    private void Begin(ByteChannel channel, IPEndPoint? remote)
+    {
+        var connection = new Http1Connection(channel, remote, this);
+        lock (_lock)
+        {
+            connection.NextOpen = _open;
+            if (_open is not null)
+                _open.PreviousOpen = connection;
+            _open = connection;
+        }
         _ = connection.RunAsync();
+    }
+
+    // A connection has ended, whatever it had come to.
+    private void Left()
+    {
+        lock (_lock)
+        {
+            _count--;
+            if (_count == 0 && IsDraining)
+                _drained.TrySetResult();
+        }
+        Plane.Protection.Closed();
+        Wake();
     }
 
     private List<Http1Connection> Open()
@@ -210,7 +289,7 @@ internal sealed class Http1Listener : IDisposable
         return open;
     }
 
-    private sealed record Settings(ListenerConfig Config)
+    private sealed record Settings(ListenerConfig Config, ServerTls? Tls)
     {
         public HeadLimits HeadLimits { get; } = new((int)Config.MaxHeaderSize, Config.MaxHeaders);
 

@@ -28,6 +28,15 @@ internal static class ProblemWriter
             + $"Content-Length: {body.Length}\r\nConnection: close\r\n\r\n{body}");
     }
 
+    /// <summary>The answer to somebody who speaks HTTP in clear where TLS is spoken.</summary>
+    public static byte[] NotTls()
+    {
+        var body = """{"type":"urn:malha:problem:tls-required","title":"This port speaks TLS","status":400,"detail":"The request came in clear. Use https:// for this address."}""";
+        return Encoding.ASCII.GetBytes(
+            $"HTTP/1.1 400 Bad Request\r\nContent-Type: application/problem+json\r\nProxy-Status: malha; error=http_request_error\r\n"
+            + $"Content-Length: {body.Length}\r\nConnection: close\r\n\r\n{body}");
+    }
+
     /// <summary>Field lines for the refusal.</summary>
     public static int WriteFields(Span<byte> buffer, Exchange exchange, in Refusal refusal)
     {

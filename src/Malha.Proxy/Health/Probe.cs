@@ -1,7 +1,7 @@
 using System.Net.Security;
 using Malha.Configuration;
 using Malha.Proxy.Health.Probes;
-using Malha.Proxy.Upstream;
+using Malha.Proxy.Tls;
 
 namespace Malha.Proxy.Health;
 

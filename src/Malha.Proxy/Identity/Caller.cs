@@ -1,4 +1,5 @@
 using Malha.Proxy.RateLimiting;
+using Malha.Proxy.Tls;
 
 namespace Malha.Proxy.Identity;
 
@@ -7,6 +8,9 @@ internal sealed class Caller
 {
     /// <summary>The first of the file's clients that takes the request; null when none does.</summary>
     public ClientModel? Client { get; set; }
+
+    /// <summary>Whom its certificate names, verified by the listener; null when none was shown. It is the connection's: a proxy in front shows its own.</summary>
+    public PeerIdentity? Identity { get; set; }
 
     /// <summary>The client's address, behind the proxies that the listener trusts.</summary>
     public Ip Address { get; set; }
@@ -38,6 +42,7 @@ internal sealed class Caller
     public void Reset()
     {
         Client = null;
+        Identity = null;
         Address = default;
         AddressIsCertain = false;
         ShareClass = 0;

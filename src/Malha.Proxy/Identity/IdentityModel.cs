@@ -90,6 +90,7 @@ internal sealed class IdentityModel
         caller.ShareClass = LowestClass;
         caller.AddressIsCertain = true;
         caller.Address = connection.Peer;
+        caller.Identity = connection.Channel.Tls?.Peer;
         if ((head.Has(KnownHeader.XForwardedFor) || head.Has(KnownHeader.Forwarded)) && connection.PeerIsTrusted)
         {
             caller.AddressIsCertain = ForwardedAddress.TryFind(head, connection.Peer, connection.TrustedProxies, out var address);

@@ -1,3 +1,5 @@
+using Malha.Proxy.Tls;
+
 namespace Malha.Proxy.Transport;
 
 /// <summary>
@@ -17,6 +19,9 @@ internal abstract class ByteChannel : IDisposable
     /// (the next request, the next answer), and this is how its owner learns at once that the peer has gone. Must be quick and must not throw.
     /// </summary>
     public Action<int>? Received { get; set; }
+
+    /// <summary>What the handshake came to; null in clear.</summary>
+    public virtual TlsSession? Tls => null;
 
     /// <summary>Bytes received; 0 at the peer's orderly end; <see cref="Broken"/> after a failure.</summary>
     public abstract ValueTask<int> ReceiveAsync(Memory<byte> buffer);

@@ -5,6 +5,7 @@ using Malha.Proxy.Balancing;
 using Malha.Proxy.Health;
 using Malha.Proxy.Telemetry.Metrics;
 using Malha.Proxy.Timing;
+using Malha.Proxy.Tls;
 using Malha.Proxy.Transport;
 using Malha.Resilience;
 

@@ -1,5 +1,4 @@
 using System.Net.Security;
-using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
 using Malha.IntegrationTests.Harness;
 using Malha.IntegrationTests.Traffic.Support;
@@ -9,56 +8,50 @@ namespace Malha.IntegrationTests.Traffic;
 /// <summary>TLS towards endpoints: whom it trusts, what it shows, and a clear word when it does not trust.</summary>
 public sealed class UpstreamTlsTests : IDisposable
 {
-    private readonly DirectoryInfo _folder = Directory.CreateTempSubdirectory("malha-tls-");
-    private readonly X509Certificate2 _authority = Authority("malha tests");
-    private readonly string _ca;
+    private readonly TestPki _pki = new();
 
-    public UpstreamTlsTests() => _ca = Write("ca.pem", _authority.ExportCertificatePem());
+    private string Trusted => $"tls: {{ ca: \"file:{_pki.Ca}\" }}";
 
-    public void Dispose()
-    {
-        _authority.Dispose();
-        _folder.Delete(recursive: true);
-    }
+    public void Dispose() => _pki.Dispose();
 
     [Fact]
     public async Task Endpoint_of_the_services_own_authority_is_spoken_to_on_kept_connections()
     {
-        using var certificate = Issue(_authority, "127.0.0.1");
+        using var certificate = _pki.Issue("127.0.0.1");
         await using var origin = Origin(certificate);
-        await using var gateway = TestGateway.Start(TestGateway.File(origin.Url, $"tls: {{ ca: \"file:{_ca}\" }}"));
+        await using var gateway = TestGateway.Start(TestGateway.File(origin.Url, Trusted));
         await using var client = await gateway.ConnectAsync();
         foreach (var size in new[] { 0, 1, 3_000, 20_000, 300_000, 2_000_000 })
         {
             await client.SendAsync($"POST /{size} HTTP/1.1\r\nHost: a\r\nContent-Length: {size}\r\n\r\n");
             await client.SendAsync(BodyPattern.Bytes(9, size));
             Assert.Equal(BodyPattern.HashOf(BodyPattern.Bytes(9, size)), WireText.Text((await client.ReadAnswerAsync()).Body));
+            Assert.True(origin.Connections == 1, $"a new connection for the body of {size} bytes");
         }
-        Assert.Equal(1, origin.Connections);
     }
 
     [Fact]
     public async Task Name_in_the_certificate_is_the_endpoints_or_the_one_that_the_file_says()
     {
-        using var certificate = Issue(_authority, "inner.example");
+        using var certificate = _pki.Issue("inner.example");
         await using var origin = Origin(certificate);
-        await Untrusted(TestGateway.File(origin.Url, $"tls: {{ ca: \"file:{_ca}\" }}"), "RemoteCertificateNameMismatch");
-        await using var gateway = TestGateway.Start(TestGateway.File(origin.Url, $"tls: {{ ca: \"file:{_ca}\", serverName: inner.example }}"));
+        await Untrusted(TestGateway.File(origin.Url, Trusted), "its certificate is for inner.example, not for 127.0.0.1");
+        await using var gateway = TestGateway.Start(TestGateway.File(origin.Url, $"tls: {{ ca: \"file:{_pki.Ca}\", serverName: inner.example }}"));
         Assert.Equal(200, (await gateway.GetAsync()).Status);
     }
 
     [Fact]
     public async Task Certificate_of_a_stranger_an_expired_one_and_a_plain_server_are_refused_with_the_cause()
     {
-        using var stranger = Authority("somebody else");
-        using var forged = Issue(stranger, "127.0.0.1");
+        using var stranger = new TestPki("somebody else");
+        using var forged = stranger.Issue("127.0.0.1");
         await using var wrong = Origin(forged);
-        await Untrusted(TestGateway.File(wrong.Url, $"tls: {{ ca: \"file:{_ca}\" }}"), "");
-        await Untrusted(TestGateway.File(wrong.Url), "");
+        await Untrusted(TestGateway.File(wrong.Url, Trusted), "was issued by CN=somebody else, which does not lead to an authority of the service's tls.ca");
+        await Untrusted(TestGateway.File(wrong.Url), "was issued by CN=somebody else, which does not lead to an authority that this system trusts");
 
-        using var old = Issue(_authority, "127.0.0.1", expired: true);
+        using var old = _pki.Expired("127.0.0.1");
         await using var expired = Origin(old);
-        await Untrusted(TestGateway.File(expired.Url, $"tls: {{ ca: \"file:{_ca}\" }}"), "NotTimeValid");
+        await Untrusted(TestGateway.File(expired.Url, Trusted), "its certificate (CN=127.0.0.1) is valid from ");
 
         await using var plain = ScriptedOrigin.Start(async peer =>
         {
@@ -74,8 +67,8 @@ public sealed class UpstreamTlsTests : IDisposable
     [Fact]
     public async Task Client_certificate_is_shown_to_a_server_that_asks()
     {
-        using var certificate = Issue(_authority, "127.0.0.1");
-        using var own = Issue(_authority, "gateway.example");
+        using var certificate = _pki.Issue("127.0.0.1");
+        using var own = _pki.Issue("gateway.example");
         var subjects = new List<string?>();
         await using var origin = Origin(certificate, (_, shown, _, _) =>
         {
@@ -83,32 +76,29 @@ public sealed class UpstreamTlsTests : IDisposable
                 subjects.Add(shown?.Subject);
             return shown is not null;
         });
-        using var key = own.GetECDsaPrivateKey()!;
-        var files = $"certificate: \"file:{Write("own.pem", own.ExportCertificatePem())}\", key: \"file:{Write("own.key", key.ExportPkcs8PrivateKeyPem())}\"";
-        await using var gateway = TestGateway.Start(TestGateway.File(origin.Url, $"tls: {{ ca: \"file:{_ca}\", {files} }}"));
+        var files = _pki.Files(own, "own");
+        await using var gateway = TestGateway.Start(TestGateway.File(origin.Url, $"tls: {{ ca: \"file:{_pki.Ca}\", {files} }}"));
         Assert.Equal(200, (await gateway.GetAsync()).Status);
         Assert.Equal("CN=gateway.example", subjects.Single());
-        await using var without = TestGateway.Start(TestGateway.File(origin.Url, $"tls: {{ ca: \"file:{_ca}\" }}"));
+        await using var without = TestGateway.Start(TestGateway.File(origin.Url, Trusted));
         Assert.Equal(502, (await without.GetAsync()).Status);
     }
 
     [Fact]
     public async Task Key_that_is_gone_or_another_by_the_time_it_is_used_refuses_start_and_reload()
     {
-        using var one = Issue(_authority, "one.example");
-        using var two = Issue(_authority, "two.example");
-        using var key = one.GetECDsaPrivateKey()!;
+        using var one = _pki.Issue("one.example");
+        using var two = _pki.Issue("two.example");
         using var other = two.GetECDsaPrivateKey()!;
-        var keyFile = Write("one.key", key.ExportPkcs8PrivateKeyPem());
-        var files = $"certificate: \"file:{Write("one.pem", one.ExportCertificatePem())}\", key: \"file:{keyFile}\"";
+        var files = _pki.Files(one, "one");
         var config = TestGateway.Read(TestGateway.File("https://127.0.0.1:1", $"tls: {{ {files} }}"));
-        Write("one.key", other.ExportPkcs8PrivateKeyPem());
+        _pki.Write("one.key", other.ExportPkcs8PrivateKeyPem());
         Assert.Null(Malha.Proxy.GatewayHost.Start(config, TimeProvider.System, out var problem));
         Assert.NotEmpty(problem!);
         await using var origin = ScriptedOrigin.Echoing();
         await using var gateway = TestGateway.Before(origin);
         Assert.NotNull(await gateway.Host.ReloadAsync(config));
-        File.Delete(keyFile);
+        File.Delete(_pki.PathOf("one.key"));
         Assert.NotNull(await gateway.Host.ReloadAsync(config));
         Assert.Equal(200, (await gateway.GetAsync()).Status);
     }
@@ -132,6 +122,46 @@ public sealed class UpstreamTlsTests : IDisposable
         await Eventually.HoldsAsync(() => gateway.Service().Endpoints[0].Open == 0, "the client's end ends it");
     }
 
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task Answer_that_only_the_connections_end_ends_is_whole_when_tls_says_so_and_never_when_the_wire_was_cut(bool isAnnounced)
+    {
+        using var certificate = _pki.Issue("127.0.0.1");
+        await using var origin = ScriptedOrigin.Start(async peer =>
+        {
+            await peer.ReadHeadAsync();
+            await peer.SendAsync("HTTP/1.1 200 OK\r\n\r\nall of it");
+            if (isAnnounced)
+                await peer.FinishSecuredAsync();
+            else
+                peer.FinishSending();
+            await peer.DrainAsync();
+        }, new SslServerAuthenticationOptions { ServerCertificate = certificate });
+        await using var gateway = TestGateway.Start(TestGateway.File(origin.Url, Trusted));
+        await using var client = await gateway.ConnectAsync();
+        await client.SendAsync("GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+        var end = await client.ReadToEndAsync();
+        var text = WireText.Text(client.Unread.ToArray());
+        Assert.Contains("all of it", text, StringComparison.Ordinal);
+        Assert.Equal(isAnnounced, text.EndsWith("0\r\n\r\n", StringComparison.Ordinal));
+        Assert.Equal(isAnnounced ? ClientEnd.Closed : ClientEnd.Reset, end);
+    }
+
+    [Fact]
+    public async Task Second_connection_to_an_endpoint_with_a_name_resumes_the_session()
+    {
+        using var certificate = _pki.Issue("inner.example");
+        _pki.Files(certificate, "nginx");
+        await using var server = await RealServer.StartSecureNginxAsync(_pki.PathOf("nginx.pem"), _pki.PathOf("nginx.key"));
+        Assert.SkipWhen(server is null, "nginx is not installed (apt-get install nginx-light)");
+        await using var gateway = TestGateway.Start(TestGateway.File(server!.Url, $"tls: {{ ca: \"file:{_pki.Ca}\", serverName: inner.example }}"));
+        var answers = new List<string>();
+        for (var count = 0; count < 4; count++)
+            answers.Add(WireText.Text((await gateway.GetAsync()).Body));
+        Assert.Equal(["TLSv1.3 .", "TLSv1.3 r", "TLSv1.3 r", "TLSv1.3 r"], answers);
+    }
+
     private static async Task Untrusted(string file, string cause)
     {
         await using var gateway = TestGateway.Start(file);
@@ -153,39 +183,4 @@ public sealed class UpstreamTlsTests : IDisposable
             RemoteCertificateValidationCallback = asksClient,
             CertificateRevocationCheckMode = X509RevocationMode.NoCheck,
         });
-
-    private static X509Certificate2 Authority(string name)
-    {
-        using var key = ECDsa.Create(ECCurve.NamedCurves.nistP256);
-        var request = new CertificateRequest($"CN={name}", key, HashAlgorithmName.SHA256);
-        request.CertificateExtensions.Add(new X509BasicConstraintsExtension(true, false, 0, true));
-        request.CertificateExtensions.Add(new X509KeyUsageExtension(X509KeyUsageFlags.KeyCertSign, true));
-        request.CertificateExtensions.Add(new X509SubjectKeyIdentifierExtension(request.PublicKey, false));
-        var now = TimeProvider.System.GetUtcNow();
-        return request.CreateSelfSigned(now.AddYears(-2), now.AddDays(10));
-    }
-
-    private static X509Certificate2 Issue(X509Certificate2 authority, string name, bool expired = false)
-    {
-        using var key = ECDsa.Create(ECCurve.NamedCurves.nistP256);
-        var request = new CertificateRequest($"CN={name}", key, HashAlgorithmName.SHA256);
-        var names = new SubjectAlternativeNameBuilder();
-        if (System.Net.IPAddress.TryParse(name, out var address))
-            names.AddIpAddress(address);
-        else
-            names.AddDnsName(name);
-        request.CertificateExtensions.Add(names.Build());
-        var now = TimeProvider.System.GetUtcNow();
-        using var issued = request.Create(authority, now.AddYears(-1), now.AddDays(expired ? -1 : 5), RandomNumberGenerator.GetBytes(8));
-        using var paired = issued.CopyWithPrivateKey(key);
-        // SslStream wants a key that is not ephemeral on some platforms.
-        return X509CertificateLoader.LoadPkcs12(paired.Export(X509ContentType.Pkcs12), null);
-    }
-
-    private string Write(string name, string content)
-    {
-        var path = Path.Combine(_folder.FullName, name);
-        File.WriteAllText(path, content);
-        return path;
-    }
 }

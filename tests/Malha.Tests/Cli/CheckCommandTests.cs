@@ -29,7 +29,7 @@ public sealed class CheckCommandTests
         Assert.Equal(1, code);
         Assert.Equal(
             $"""
-            {file}:1:44: listeners.edge.idelTimeout: unknown key; did you mean "idleTimeout"? Allowed: address, trustedProxies, maxConnections, headerTimeout, idleTimeout, bodyTimeout, minBodyRate, maxHeaderSize, maxHeaders
+            {file}:1:44: listeners.edge.idelTimeout: unknown key; did you mean "idleTimeout"? Allowed: address, trustedProxies, maxConnections, headerTimeout, idleTimeout, bodyTimeout, minBodyRate, maxHeaderSize, maxHeaders, tls
             {file}:2:21: routes[0].service: there is no service "web". Allowed: a name that stands under services
 
             """,

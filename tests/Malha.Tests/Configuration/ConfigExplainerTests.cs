@@ -63,7 +63,12 @@ public sealed class ConfigExplainerTests
     [Fact]
     public void A_default_that_is_shown_is_the_one_that_is_in_force()
     {
-        var explained = ConfigExplainer.List(Yaml.Good(Yaml.Edge + """
+        using var directory = new TemporaryDirectory();
+        var (certificate, key) = TestCertificate.Make("edge.example");
+        directory.Write("cert.pem", certificate);
+        directory.Write("key.pem", key);
+        var explained = ConfigExplainer.List(Yaml.Good("""
+            listeners: { edge: { address: 127.0.0.1:8080, tls: { certificate: file:cert.pem, key: file:key.pem } } }
             admin: {}
             clients: { a: { apiKey: env:KEY_1, limit: 1/s } }
             classes: { a: { share: 10% } }
@@ -71,7 +76,7 @@ public sealed class ConfigExplainerTests
               a: { endpoints: [https://a.example], tls: {}, retry: {}, hedge: {}, breaker: { slow: { over: 1s } }, health: { path: /health, expect: {} } }
               b: { endpoints: [http://b.example], health: { steps: [{ path: / }] } }
             routes: [{ redirect: { to: / } }, { match: { path: /a }, respond: {} }]
-            """)).Where(setting => setting.Origin.StartsWith("default (", StringComparison.Ordinal)).ToArray();
+            """, directory.Path)).Where(setting => setting.Origin.StartsWith("default (", StringComparison.Ordinal)).ToArray();
         foreach (var field in typeof(Defaults).GetFields(BindingFlags.Public | BindingFlags.Static))
         {
             var value = field.FieldType.GetProperty("Value")!.GetValue(field.GetValue(null));

@@ -260,6 +260,49 @@ public sealed class MalhaConfigReaderTests
     }
 
     [Fact]
+    public void Certificates_of_a_listener_in_their_short_and_in_their_long_form_are_the_same()
+    {
+        using var directory = new TemporaryDirectory();
+        var (certificate, key) = TestCertificate.Make("edge.example");
+        directory.Write("cert.pem", certificate);
+        directory.Write("key.pem", key);
+        MalhaConfig Read(string tls) => Yaml.Good($"listeners: {{ a: {{ address: 127.0.0.1:0, tls: {{ {tls} }} }} }}", directory.Path);
+        var brief = Read("certificate: file:cert.pem, key: file:key.pem");
+        Assert.Equal(brief, Read("key: file:key.pem, certificate: file:cert.pem"));
+        Assert.Equal(brief, Read("certificates: [{ certificate: file:cert.pem, key: file:key.pem }]"));
+        Assert.Equal([Path.Combine(directory.Path, "cert.pem"), Path.Combine(directory.Path, "key.pem")], brief.Files().Select(file => file.Path));
+
+        directory.Write("key.pem", key + "\n");
+        Assert.NotEqual(brief, Read("certificate: file:cert.pem, key: file:key.pem"));
+    }
+
+    [Fact]
+    public void Certificates_of_a_listener_that_are_not_good_are_errors_at_their_places()
+    {
+        using var directory = new TemporaryDirectory();
+        var (certificate, key) = TestCertificate.Make("edge.example");
+        directory.Write("cert.pem", certificate);
+        directory.Write("key.pem", key);
+        directory.Write("other.pem", TestCertificate.Make("another").Key);
+        directory.Write("text.pem", "a text\n");
+        string Error(string tls) => Yaml.Error($"listeners: {{ a: {{ address: 127.0.0.1:0, tls: {{ {tls} }} }} }}", directory.Path);
+
+        Assert.StartsWith("malha.yaml:1:81: listeners.a.tls.key: the key is not the key of certificate", Error("certificate: file:cert.pem, key: file:other.pem"), StringComparison.Ordinal);
+        Assert.StartsWith("malha.yaml:1:61: listeners.a.tls.certificate: the file \"text.pem\" holds no PEM certificate", Error("certificate: file:text.pem, key: file:key.pem"), StringComparison.Ordinal);
+        Assert.StartsWith("malha.yaml:1:81: listeners.a.tls.key: the file \"text.pem\" holds no PEM private key", Error("certificate: file:cert.pem, key: file:text.pem"), StringComparison.Ordinal);
+        Assert.Contains("listeners.a.tls.key: the file \"absent.pem\" cannot be read: there is no such file", Error("certificate: file:cert.pem, key: file:absent.pem"), StringComparison.Ordinal);
+        Assert.Contains("listeners.a.tls.clientCa: the file \"key.pem\" holds no PEM certificate", Error("certificate: file:cert.pem, key: file:key.pem, clientCa: file:key.pem"), StringComparison.Ordinal);
+        Assert.Contains("listeners.a.tls.certificate: a certificate needs its private key", Error("certificate: file:cert.pem"), StringComparison.Ordinal);
+        Assert.Contains("listeners.a.tls.key: a private key needs its certificate", Error("key: file:key.pem"), StringComparison.Ordinal);
+        Assert.Contains("listeners.a.tls: TLS needs a certificate", Error("minVersion: TLSv1.3"), StringComparison.Ordinal);
+        const string Pair = "{ certificate: file:cert.pem, key: file:key.pem }";
+        Assert.Contains("listeners.a.tls.certificate: certificate and key are the short form", Error($"certificate: file:cert.pem, key: file:key.pem, certificates: [ {Pair} ]"), StringComparison.Ordinal);
+        Assert.Contains("listeners.a.tls.certificates[1].certificate: the certificate names no host", Error($"certificates: [ {Pair}, {Pair} ]"), StringComparison.Ordinal);
+        Assert.Contains("listeners.a.tls.certificates[1].key: the key is not the key of certificate",
+            Error($"certificates: [ {Pair}, {{ certificate: file:cert.pem, key: file:other.pem }} ]"), StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void A_file_that_cannot_be_read_is_told_from_a_bad_one()
     {
         using var directory = new TemporaryDirectory();

@@ -28,5 +28,6 @@ internal static class ListenerSection
             "The largest head of a request: request line and all header fields.")
         .Optional("maxHeaders", Forms.Integer(1, 10_000), Defaults.MaxHeaders, l => l.MaxHeaders, (l, v) => l with { MaxHeaders = v },
             "The most header fields of a request.")
-        .NotYet("tls");
+        .Optional("tls", ListenerTlsSection.Section, "connections are in clear", l => l.Tls, (l, v) => l with { Tls = v },
+            "The certificates with which the listener speaks TLS, and only that.");
 }

@@ -13,9 +13,10 @@ namespace Malha.ControlPlane.Api.Views;
 /// <param name="IdleTimeoutMs">Between two requests.</param>
 /// <param name="BodyTimeoutMs">Between two reads of a body.</param>
 /// <param name="MaxHeaderBytes">The largest head.</param>
+/// <param name="Tls">Its TLS; null when connections are in clear.</param>
 public sealed record ListenerView(
     string Name, string Address, int Connections, int MaxConnections, long Accepted, bool Draining, double HeaderTimeoutMs, double IdleTimeoutMs,
-    double BodyTimeoutMs, long MaxHeaderBytes)
+    double BodyTimeoutMs, long MaxHeaderBytes, ListenerTlsView? Tls)
 {
     internal static ListenerView Of(Http1Listener listener)
     {
@@ -30,6 +31,7 @@ public sealed record ListenerView(
             config.HeaderTimeout.TotalMilliseconds,
             config.IdleTimeout.TotalMilliseconds,
             config.BodyTimeout.TotalMilliseconds,
-            config.MaxHeaderSize);
+            config.MaxHeaderSize,
+            listener.Tls is { } tls ? ListenerTlsView.Of(tls, listener.Handshakes) : null);
     }
 }

@@ -1,7 +1,7 @@
 using System.Net;
 using System.Net.Sockets;
 using Malha.Configuration;
-using Malha.Proxy.Upstream;
+using Malha.Proxy.Tls;
 using StackExchange.Redis;
 using RedisTunnel = StackExchange.Redis.Configuration.Tunnel;
 

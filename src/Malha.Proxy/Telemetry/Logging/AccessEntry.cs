@@ -11,6 +11,9 @@ internal readonly ref struct AccessEntry
     /// <summary>Which of the file's clients it is; null when none took the request.</summary>
     public string? ClientName { get; init; }
 
+    /// <summary>Whom the client's certificate names; null when it showed none.</summary>
+    public string? Identity { get; init; }
+
     /// <summary>Empty when no request line came.</summary>
     public ReadOnlySpan<byte> Method { get; init; }
 

@@ -26,6 +26,7 @@ internal static class AccessLine
         line.Write(entry.Status >= 500 ? "\",\"level\":\"warning\",\"event\":\"request\""u8 : "\",\"level\":\"info\",\"event\":\"request\""u8);
         line.Member("client"u8, entry.Client, MaxName);
         line.Member("clientName"u8, entry.ClientName, MaxName);
+        line.Member("clientIdentity"u8, entry.Identity, MaxName * 2);
         line.Member("method"u8, entry.Method, MaxName);
         line.Member("target"u8, entry.Target, MaxTarget);
         line.Member("host"u8, entry.Host, MaxName * 2);
@@ -79,6 +80,12 @@ internal static class AccessLine
             line.Write(" ("u8);
             line.Escaped(entry.ClientName, MaxName);
             line.Write(")"u8);
+        }
+        if (entry.Identity is not null)
+        {
+            line.Write(" ["u8);
+            line.Escaped(entry.Identity, MaxName * 2);
+            line.Write("]"u8);
         }
         if (entry.Service is not null)
         {

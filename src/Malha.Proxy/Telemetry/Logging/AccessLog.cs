@@ -21,6 +21,7 @@ internal sealed class AccessLog(LogOutput output, TimeProvider time)
             Time = style == LogStyle.Json ? now : TimeZoneInfo.ConvertTime(now, time.LocalTimeZone),
             Client = exchange.Connection.ClientAddress,
             ClientName = exchange.Caller.Client?.Name,
+            Identity = exchange.Caller.Identity?.Name,
             Method = request.Bytes(request.Method),
             Target = TargetOf(request),
             Host = request.Bytes(request.Authority),

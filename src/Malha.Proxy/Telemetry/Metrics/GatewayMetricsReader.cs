@@ -17,6 +17,7 @@ internal static class GatewayMetricsReader
             .Concat(CallerMetricsReader.Read(model.Identity))
             .Concat(PolicyMetricsReader.Read([.. model.Services.Values], host.Plane.Clock.Now))
             .Concat(Gateway(host, model))
+            .Concat(TlsMetricsReader.Read(host.Listeners))
             .Concat(ProtectionMetricsReader.Read(host.Plane.Protection))
             .Concat(ProcessMetricsReader.Read());
     }

@@ -243,6 +243,13 @@ internal sealed class Peer : IAsyncDisposable
         return End == ClientEnd.StillOpen;
     }
 
+    /// <summary>Says that nothing more will come as TLS wants it, and then as TCP does.</summary>
+    public async Task FinishSecuredAsync()
+    {
+        await ((System.Net.Security.SslStream)_stream!).ShutdownAsync().WaitAsync(Patience);
+        FinishSending();
+    }
+
     /// <summary>Says that nothing more will come: a FIN.</summary>
     public void FinishSending()
     {

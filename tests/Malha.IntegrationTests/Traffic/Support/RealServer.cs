@@ -51,8 +51,9 @@ internal sealed class RealServer : IAsyncDisposable
     private readonly ChildProcess _child;
     private readonly DirectoryInfo _folder;
 
-    private RealServer(ChildProcess child, DirectoryInfo folder, int port)
+    private RealServer(ChildProcess child, DirectoryInfo folder, int port, string scheme = "http")
     {
+        Url = $"{scheme}://127.0.0.1:{port}";
         _child = child;
         _folder = folder;
         Port = port;
@@ -60,7 +61,7 @@ internal sealed class RealServer : IAsyncDisposable
 
     public int Port { get; }
 
-    public string Url => $"http://127.0.0.1:{Port}";
+    public string Url { get; }
 
     /// <summary>Null when the machine has no node.</summary>
     public static Task<RealServer?> StartNodeAsync() => StartAsync("/usr/bin/node", "server.js", Node);
@@ -68,7 +69,13 @@ internal sealed class RealServer : IAsyncDisposable
     public static Task<RealServer?> StartPythonAsync() => StartAsync("/usr/bin/python3", "server.py", Python);
 
     /// <summary>Serves the files of a folder besides, under <c>/files/</c>, and closes a connection after so many requests (1000 is nginx's own default).</summary>
-    public static async Task<RealServer?> StartNginxAsync(string files, int keepaliveRequests = 1000)
+    public static Task<RealServer?> StartNginxAsync(string files, int keepaliveRequests = 1000) => StartNginxAsync($$"""
+        keepalive_requests {{keepaliveRequests}};
+        location /id/ { return 200 $uri; }
+        location /files/ { alias {{files}}/; }
+        """, "", "http");
+
+    private static async Task<RealServer?> StartNginxAsync(string server, string listen, string scheme)
     {
         const string Program = "/usr/sbin/nginx";
         if (!File.Exists(Program))
@@ -85,20 +92,24 @@ internal sealed class RealServer : IAsyncDisposable
               client_body_temp_path {{own}}/body; proxy_temp_path {{own}}/proxy; fastcgi_temp_path {{own}}/fastcgi;
               uwsgi_temp_path {{own}}/uwsgi; scgi_temp_path {{own}}/scgi;
               client_max_body_size 100m;
-              keepalive_requests {{keepaliveRequests}};
               add_header X-Id $http_x_id;
               server {
-                listen 127.0.0.1:{{port}};
-                location /id/ { return 200 $uri; }
-                location /files/ { alias {{files}}/; }
+                listen 127.0.0.1:{{port}}{{listen}};
+                {{server}}
               }
             }
             """);
         var child = ChildProcess.Start(Program, ["-c", path], new Dictionary<string, string>(), _ => false);
         await Eventually.HoldsAsync(() => Accepts(port) || !child.IsRunning, "nginx accepts");
         Assert.True(child.IsRunning, child.Output);
-        return new RealServer(child, folder, port);
+        return new RealServer(child, folder, port, scheme);
     }
+
+    /// <summary>Over TLS: answers with the version and whether the session was resumed (<c>r</c>) or not (<c>.</c>), and closes the connection.</summary>
+    public static Task<RealServer?> StartSecureNginxAsync(string certificate, string key) => StartNginxAsync("""
+        keepalive_timeout 0;
+        location / { return 200 "$ssl_protocol $ssl_session_reused"; }
+        """, $" ssl; ssl_certificate {certificate}; ssl_certificate_key {key}; ssl_protocols TLSv1.2 TLSv1.3; ssl_session_cache shared:tests:1m", "https");
 
     public async ValueTask DisposeAsync()
     {

@@ -68,6 +68,9 @@ internal sealed class TestGateway : IAsyncDisposable
 
     public Task<WireAnswer> GetAsync(string path = "/") => AskAsync($"GET {path} HTTP/1.1\r\nHost: shop.example\r\n\r\n");
 
+    /// <summary>A connection over TLS.</summary>
+    public Task<TlsClient> SecureAsync(string? serverName = "localhost") => TlsClient.ConnectAsync(Port, serverName);
+
     public ServiceModel Service(string name = "origin") => Host.Plane.Model.Services[name];
 
     /// <summary>Waits until so many requests are in the queue for a connection to the first endpoint.</summary>

@@ -3,36 +3,58 @@ using System.Security.Authentication;
 using System.Security.Cryptography.X509Certificates;
 using Malha.Configuration;
 using Malha.Proxy.Transport;
+using Malha.Proxy.Upstream;
 
-namespace Malha.Proxy.Upstream;
+namespace Malha.Proxy.Tls;
 
 /// <summary>TLS towards an endpoint: verified unless the file says otherwise, against the system's authorities or the service's own.</summary>
+/// <remarks>Sessions are resumed where the endpoint has a name: OpenSSL's clients keep tickets by name, and SslStream none for an address.</remarks>
 internal sealed class UpstreamTls
 {
     private readonly SslClientAuthenticationOptions _options;
+    private readonly bool _verifies;
+    private readonly string _authorities;
 
-    public UpstreamTls(EndpointConfig endpoint, ServiceTlsConfig? config) => _options = Options(endpoint, config, SslApplicationProtocol.Http11);
+    public UpstreamTls(EndpointConfig endpoint, ServiceTlsConfig? config)
+    {
+        _options = Options(endpoint, config, SslApplicationProtocol.Http11);
+        _verifies = config is not { Verify: false };
+        _authorities = config?.Ca is null ? "an authority that this system trusts" : "an authority of the service's tls.ca";
+    }
 
-    /// <summary>What the last failed handshake failed of, for the log and the admin API.</summary>
+    /// <summary>What the last failed handshake failed of, for answers, the log and the admin API.</summary>
     public string? LastFailure { get; private set; }
 
     /// <summary>Null when the handshake failed.</summary>
     public async ValueTask<ByteChannel?> HandshakeAsync(ByteChannel channel, ConnectAttempt attempt)
     {
-        var transport = new ChannelStream(channel);
-        var stream = new SslStream(transport, leaveInnerStreamOpen: true);
+        var transport = new TlsTransport(channel);
+        string? problem = null;
+        var stream = _verifies ? new SslStream(transport, leaveInnerStreamOpen: true, Validate) : new SslStream(transport, leaveInnerStreamOpen: true);
         try
         {
             await Task.CompletedTask.ConfigureAwait(ConfigureAwaitOptions.ForceYielding);
             await stream.AuthenticateAsClientAsync(_options);
             transport.HopsOff = false;
-            return new TlsChannel(stream, channel);
+            if (!transport.IsBroken)
+                return new TlsChannel(stream, transport, channel, TlsSession.Of(stream, _options.TargetHost, _verifies));
+            problem = "the connection broke within the handshake";
         }
         catch (Exception exception) when (exception is AuthenticationException or IOException or ObjectDisposedException or InvalidOperationException)
         {
-            LastFailure = attempt.TimedOut ? "the handshake took too long" : exception.InnerException?.Message ?? exception.Message;
-            await stream.DisposeAsync();
-            return null;
+            problem ??= transport.HasEnded ? "the endpoint ended the connection within the handshake" : exception.GetBaseException().Message;
+        }
+        LastFailure = attempt.TimedOut ? "the handshake took too long" : problem;
+        await stream.DisposeAsync();
+        transport.Release();
+        return null;
+
+        bool Validate(object sender, X509Certificate? certificate, X509Chain? chain, SslPolicyErrors errors)
+        {
+            if (errors == SslPolicyErrors.None)
+                return true;
+            problem = "the endpoint is not trusted: " + CertificateProblem.Describe(certificate, chain, errors, _options.TargetHost, _authorities);
+            return false;
         }
     }
 
