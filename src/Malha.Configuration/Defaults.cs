@@ -51,6 +51,8 @@ public static class Defaults
         "loopback, since the admin API can change everything");
 
     // Services.
+    public static readonly Default<ServiceProtocol> ServiceProtocol = new(Configuration.ServiceProtocol.Http1, "every proxy speaks HTTP/1.1 behind unless told otherwise (nginx, Envoy, HAProxy)");
+
     public static readonly Default<BalanceKind> Balance = new(BalanceKind.LeastLoaded,
         "the less loaded of two picked at random, as YARP's PowerOfTwoChoices and Envoy's LEAST_REQUEST");
 

@@ -36,7 +36,7 @@ internal sealed class AttemptLoop
         if (!await ReadBodyAsync(exchange))
             return exchange.Cancelled == CancelReason.None ? Refusals.BodyFault(exchange) : Refusals.Cancelled(exchange);
         if (exchange.Body.IsComplete)
-            exchange.Connection.WatchClient();
+            exchange.Source.WatchClient();
         var now = _plane.Clock.Now;
         exchange.BeginTimeout(_plane.Wheel, now);
         while (exchange.Cancelled == CancelReason.None)

@@ -25,6 +25,7 @@ internal sealed class Exchange
     public Xorshift Random;
 
     private readonly Clock _clock;
+    private readonly Http1ResponseWriter _http1Response = new();
     private volatile AttemptSlot[] _hedges = [];
     // Which use of this object it is in the upper bits, why it was cancelled in the lowest byte.
     private long _life;
@@ -40,23 +41,32 @@ internal sealed class Exchange
         _clock = clock;
         Random = new Xorshift(seed);
         Body = new RequestBody();
-        Response = new ResponseWriter();
+        Response = _http1Response;
         Attempt = new AttemptSlot(this);
         Trace = new TraceIdentity(seed);
     }
+
+    /// <summary>The policies' time line.</summary>
+    public Clock Clock => _clock;
 
     public RequestHead Request { get; } = new();
 
     public RequestBody Body { get; }
 
-    public ResponseWriter Response { get; }
+    public ResponseSink Response { get; private set; }
 
     public TraceIdentity Trace { get; }
 
     /// <summary>What this request is called in logs and answers: the client's own X-Request-Id when it has a usable one.</summary>
     public ReadOnlySpan<byte> RequestId => _keepsRequestId ? Request.Value(KnownHeader.XRequestId) : Trace.RequestId;
 
-    public Http1Connection Connection { get; private set; } = null!;
+    public ClientConnection Connection { get; private set; } = null!;
+
+    /// <summary>Whether it is a gRPC call, whose failures are told in its own words.</summary>
+    public bool IsGrpc { get; private set; }
+
+    /// <summary>What of the connection is this exchange's own: all of it in HTTP/1.1, a stream in HTTP/2.</summary>
+    public IRequestSource Source { get; private set; } = null!;
 
     /// <summary>The configuration that this exchange lives under, whatever is swapped in meanwhile.</summary>
     public GatewayModel Model { get; private set; } = null!;
@@ -171,7 +181,7 @@ internal sealed class Exchange
     public void Continue() => _hasContinued = true;
 
     /// <summary>Sets the deadline of the answer's head while the request is still being sent; nothing any more once the head is there.</summary>
-    public void ArmAnswer(UpstreamConnection connection, long deadline)
+    public void ArmAnswer(UpstreamAnswer connection, long deadline)
     {
         lock (_uploadLock)
         {
@@ -197,9 +207,21 @@ internal sealed class Exchange
     /// <summary>Names this use of the object, so that an order to cancel that comes late does not hit the next one.</summary>
     public long Ticket => Volatile.Read(ref _life) & ~(long)byte.MaxValue;
 
-    public void Begin(Http1Connection connection, GatewayModel model, long startedAt)
+    public void Begin(Http1Connection connection, GatewayModel model, long startedAt) => Begin(connection, connection, model, startedAt);
+
+    /// <param name="connection">The client's connection.</param>
+    /// <param name="source">Where on it the request comes from.</param>
+    /// <param name="model">The configuration in force.</param>
+    /// <param name="startedAt">When the head was complete.</param>
+    /// <param name="response">Where the answer goes; null: back as HTTP/1.1.</param>
+    public void Begin(ClientConnection connection, IRequestSource source, GatewayModel model, long startedAt, ResponseSink? response = null)
     {
         Connection = connection;
+        Source = source;
+        if (response is not null)
+            Response = response;
+        Response.Begin(connection, Request);
+        IsGrpc = Request.Has(KnownHeader.ContentType) && Rpc.GrpcCall.IsType(Request.Value(KnownHeader.ContentType));
         Model = model;
         StartedAt = startedAt;
         Trace.Begin(Request);
@@ -212,7 +234,9 @@ internal sealed class Exchange
         Request.Reset();
         Body.Reset();
         Response.Reset();
+        Response = _http1Response;
         Connection = null!;
+        Source = null!;
         Model = null!;
         Caller.Reset();
         Route = null;
@@ -222,6 +246,8 @@ internal sealed class Exchange
         _hedges = [];
         IsHedged = false;
         Attempts = 0;
+        IsGrpc = false;
+        CallDeadline = TimerEntry.None;
         PreviousDelay = default;
         Tried = default;
         _hasContinued = false;
@@ -234,6 +260,17 @@ internal sealed class Exchange
         HasUpload = false;
         Volatile.Write(ref _life, Ticket + byte.MaxValue + 1);
     }
+
+    /// <summary>The caller ends the whole call after so long, its answer's body included (<c>grpc-timeout</c>).</summary>
+    public void LimitCall(TimeSpan timeout)
+    {
+        if (!(Caller.RemainingTimeout <= timeout))
+            Caller.RemainingTimeout = timeout;
+        CallDeadline = Connection.Wheel.After(timeout);
+    }
+
+    /// <summary>When the caller ends the call, in milliseconds of the wheel.</summary>
+    public long CallDeadline { get; private set; } = TimerEntry.None;
 
     /// <summary>Ends it from outside: the attempt under way is broken off, no other begins. From any thread; the first reason stands.</summary>
     public void Cancel(CancelReason reason, long ticket)

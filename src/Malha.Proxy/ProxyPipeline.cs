@@ -1,6 +1,7 @@
 using System.Buffers;
 using System.Runtime.CompilerServices;
 using Malha.Proxy.Downstream;
+using Malha.Proxy.Rpc;
 using Malha.Proxy.Http1;
 using Malha.Proxy.Routing;
 using Malha.Proxy.Transport;
@@ -129,10 +130,13 @@ internal sealed class ProxyPipeline(DataPlane plane)
             return new ValueTask<bool>(false);
         if (exchange.Response.HeadSent)
         {
-            // Too late to say anything: what has been sent must not look complete.
-            exchange.Connection.Abort();
+            // Too late to say anything: what has been sent must not look complete. A gRPC call can still end with what went wrong.
+            if (!exchange.IsGrpc || !GrpcRefusal.TryEnd(exchange, refusal))
+                exchange.Source.Break();
             return new ValueTask<bool>(false);
         }
+        if (exchange.IsGrpc)
+            return GrpcRefusal.SendAsync(exchange, refusal);
         Span<byte> fields = stackalloc byte[ProblemWriter.MaxFields];
         Span<byte> body = stackalloc byte[ProblemWriter.MaxBody];
         fields = fields[..ProblemWriter.WriteFields(fields, exchange, refusal)];

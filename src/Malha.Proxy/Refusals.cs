@@ -35,7 +35,7 @@ internal static class Refusals
     }
 
     /// <summary>No head came. What ended it from outside goes before what that did to the connection.</summary>
-    public static Refusal Unanswered(Exchange exchange, UpstreamConnection connection, DataPlane plane)
+    public static Refusal Unanswered(Exchange exchange, UpstreamAnswer connection, DataPlane plane)
     {
         if (exchange.Cancelled != CancelReason.None)
             return Cancelled(exchange);

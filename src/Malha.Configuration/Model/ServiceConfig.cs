@@ -9,6 +9,9 @@ public sealed record ServiceConfig : ConfigItem
 
     public ConfigList<EndpointConfig> Endpoints { get; init; } = [];
 
+    /// <summary>Which HTTP is spoken to the endpoints.</summary>
+    public ServiceProtocol Protocol { get; init; } = Defaults.ServiceProtocol.Value;
+
     public BalanceKind Balance { get; init; } = Defaults.Balance.Value;
 
     /// <summary>From a request's arrival to the final response head, retries and back-off included.</summary>
@@ -67,6 +70,16 @@ public sealed record ServiceConfig : ConfigItem
 
     /// <summary>Whether its endpoints are checked, and not only watched.</summary>
     public bool IsChecked => Health is not null && (IsStore || Health.IsActive);
+}
+
+/// <summary>Which HTTP is spoken to a service's endpoints.</summary>
+public enum ServiceProtocol
+{
+    /// <summary>HTTP/1.1.</summary>
+    Http1,
+
+    /// <summary>HTTP/2: over TLS with https endpoints, in clear with prior knowledge with http ones.</summary>
+    Http2,
 }
 
 /// <summary>How one endpoint is chosen among several.</summary>

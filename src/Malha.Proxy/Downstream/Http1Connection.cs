@@ -1,11 +1,8 @@
 using System.Net;
 using System.Runtime.CompilerServices;
-using System.Text;
+using Malha.Proxy.Downstream.Http2;
 using Malha.Proxy.Guard;
 using Malha.Proxy.Http1;
-using Malha.Proxy.Identity;
-using Malha.Proxy.SelfProtection;
-using Malha.Proxy.Timing;
 using Malha.Proxy.Transport;
 
 namespace Malha.Proxy.Downstream;
@@ -14,7 +11,7 @@ namespace Malha.Proxy.Downstream;
 /// One client's HTTP/1.1 connection: reads requests, hands each to the pipeline, and decides whether another may follow. While an answer is
 /// being made the next receive is already posted, which tells at once when the client has gone.
 /// </summary>
-internal sealed class Http1Connection : TimerEntry
+internal sealed class Http1Connection : ClientConnection, IRequestSource
 {
     /// <summary>Enough for the head of almost every request; an idle connection holds no more.</summary>
     private const int BufferSize = 4 * 1024;
@@ -28,13 +25,7 @@ internal sealed class Http1Connection : TimerEntry
 
     private static readonly byte[] LateHeadAnswer = ProblemWriter.LateHead();
 
-    private readonly Http1Listener _listener;
-    private readonly DataPlane _plane;
-    private readonly TimerWheel _wheel;
     private readonly ReceiveBuffer _buffer = new(BufferSize);
-    private readonly IPEndPoint? _remote;
-    private byte[]? _clientAddress;
-    private byte[]? _forwardedFor;
     private ValueTask<int> _posted;
     private bool _hasPosted;
     private byte[]? _aside;
@@ -45,17 +36,10 @@ internal sealed class Http1Connection : TimerEntry
     private Phase _phase;
     private long _bodyStart;
     private bool _hasServed;
+    private bool _isHttp2;
 
     public Http1Connection(ByteChannel channel, IPEndPoint? remote, Http1Listener listener)
-    {
-        Channel = channel;
-        _remote = remote;
-        Peer = Ip.Of(remote?.Address);
-        _listener = listener;
-        _plane = listener.Plane;
-        _wheel = _plane.Wheel;
-        channel.Received = OnReceived;
-    }
+        : base(channel, remote, listener) => channel.Received = OnReceived;
 
     private enum Phase : byte
     {
@@ -65,59 +49,6 @@ internal sealed class Http1Connection : TimerEntry
         Lingering,
         Tunnel,
     }
-
-    public ByteChannel Channel { get; }
-
-    public TimerWheel Wheel => _wheel;
-
-    /// <summary>Neighbours in the listener's list; written under its lock.</summary>
-    public Http1Connection? PreviousOpen { get; set; }
-
-    /// <inheritdoc cref="PreviousOpen"/>
-    public Http1Connection? NextOpen { get; set; }
-
-    public IPAddress? RemoteAddress => _remote?.Address;
-
-    /// <summary>The same as a value.</summary>
-    public Ip Peer { get; }
-
-    /// <summary>The client's address as text.</summary>
-    public ReadOnlySpan<byte> ClientAddress => _clientAddress ??= Encoding.ASCII.GetBytes(AddressText);
-
-    /// <summary>The <c>for</c> and <c>proto</c> parameters of Forwarded (RFC 7239).</summary>
-    public ReadOnlySpan<byte> ForwardedFor => _forwardedFor ??= Encoding.ASCII.GetBytes(
-        (AddressText.Contains(':', StringComparison.Ordinal) ? $"for=\"[{AddressText}]\";proto=" : $"for={AddressText};proto=") + (IsTls ? "https" : "http"));
-
-    // Nobody behind us knows our interfaces: an IPv6 address goes without its zone, and one that only wraps an IPv4 address as that.
-    private string AddressText => RemoteAddress switch
-    {
-        null => "unknown",
-        { IsIPv4MappedToIPv6: true } mapped => mapped.MapToIPv4().ToString(),
-        { AddressFamily: System.Net.Sockets.AddressFamily.InterNetworkV6 } scoped => new IPAddress(scoped.GetAddressBytes()).ToString(),
-        var address => address.ToString(),
-    };
-
-    public ReadOnlySpan<byte> Scheme => IsTls ? "https"u8 : "http"u8;
-
-    public bool IsTls => Channel.Tls is not null;
-
-    public string ListenerName => _listener.Config.Name;
-
-    public bool PeerIsTrusted => _listener.TrustedProxies.Contains(Peer);
-
-    public NetworkTable TrustedProxies => _listener.TrustedProxies;
-
-    /// <summary>Whether the answer must end the connection: the listener is draining, or the gateway short of resources.</summary>
-    public bool MustClose => _listener.IsDraining || !_plane.Protection.KeepsAlive;
-
-    /// <summary>Whether the gateway may open another connection to an endpoint.</summary>
-    public bool TryOpenFile() => _plane.Protection.TryOpenFile();
-
-    /// <summary>The gateway's budget for bodies.</summary>
-    public BufferBudget Buffers => _plane.Protection.Buffers;
-
-    /// <summary>The date of now, as HTTP writes it.</summary>
-    public ReadOnlySpan<byte> DateNow => _plane.Date.Now;
 
     /// <summary>Serves the connection to its end.</summary>
     [AsyncMethodBuilder(typeof(PooledAsyncMethodBuilder<>))]
@@ -133,32 +64,38 @@ internal sealed class Http1Connection : TimerEntry
         catch (Exception exception)
         {
             // An exception here is a bug. It costs this connection and must not leave an inline callback, which would end the process.
-            _plane.Failed(exception);
+            Plane.Failed(exception);
             Channel.Abort();
         }
-        _wheel.Remove(this);
+        Wheel.Remove(this);
+        if (_isHttp2)
+        {
+            Listener.HandOver(this, new Http2Connection(Channel, Remote, Listener), _buffer.Unread);
+            _buffer.Release();
+            return true;
+        }
         Channel.Dispose();
         // A receive that was posted ahead ends with the channel; only then may its buffer be used for something else.
         if (_hasPosted)
             await _posted;
         _buffer.Release();
-        _listener.Ended(this);
+        Listener.Ended(this);
         return true;
     }
 
-    /// <summary>Breaks the connection; the client sees a reset, and no cut answer looks complete.</summary>
-    public void Abort() => Channel.Abort();
+    public override void Abort() => Channel.Abort();
 
-    /// <summary>The listener drains: a connection that rests between two requests ends now, another one after its answer.</summary>
+    public void Break() => Channel.Abort();
+
+    /// <inheritdoc/>
     /// <remarks>Only the receiving half is shut down: a request that has come at the same moment is answered.</remarks>
-    public void Drain()
+    public override void Drain()
     {
         if (_phase == Phase.Idle)
             Channel.ShutdownReceive();
     }
 
-    /// <summary>Ends the connection if it rests between two requests. One that has not asked yet is left alone: its client has no reason to ask again elsewhere.</summary>
-    public bool TryLetGo()
+    public override bool TryLetGo()
     {
         if (_phase != Phase.Idle || !Volatile.Read(ref _hasServed))
             return false;
@@ -166,7 +103,10 @@ internal sealed class Http1Connection : TimerEntry
         return true;
     }
 
-    /// <summary>Receives a piece of the body into the exchange's own buffer, within the listener's limits for slow clients.</summary>
+    public bool HasEnded => false;
+
+    public HttpFault TakeTrailers(TrailerHead trailers) => HttpFault.None;
+
     [AsyncMethodBuilder(typeof(PooledAsyncMethodBuilder<>))]
     public async ValueTask<int> ReceiveBodyAsync(Memory<byte> buffer, long received)
     {
@@ -174,19 +114,19 @@ internal sealed class Http1Connection : TimerEntry
         if (receiving.IsCompletedSuccessfully)
             return receiving.Result;
 
-        var listener = _listener.Config;
+        var listener = Listener.Config;
         if (_bodyStart == 0)
-            _bodyStart = _wheel.NowMs;
-        var deadline = _wheel.After(listener.BodyTimeout);
+            _bodyStart = Wheel.NowMs;
+        var deadline = Wheel.After(listener.BodyTimeout);
         if (listener.MinBodyRate > 0)
         {
             // By then the bytes that have come would be too few for the time that has passed.
             var grace = (long)Configuration.Defaults.MinBodyRateGrace.Value.TotalMilliseconds;
-            deadline = Math.Min(deadline, Math.Max(_wheel.NowMs, _bodyStart + grace + ((received + 1) * 1000 / listener.MinBodyRate)));
+            deadline = Math.Min(deadline, Math.Max(Wheel.NowMs, _bodyStart + grace + ((received + 1) * 1000 / listener.MinBodyRate)));
         }
         _awaitsBody = true;
         if (_phase != Phase.Lingering && _exchange is not { AwaitsContinue: true })
-            Arm(_wheel, deadline);
+            Arm(Wheel, deadline);
         var count = await receiving;
         _awaitsBody = false;
         if (_phase != Phase.Lingering)
@@ -194,32 +134,27 @@ internal sealed class Http1Connection : TimerEntry
         return count;
     }
 
-    /// <summary>The client has been told to go on with its body: from now on its clock runs.</summary>
     public void ExpectBody()
     {
-        Arm(_wheel, _wheel.After(_listener.Config.BodyTimeout));
+        Arm(Wheel, Wheel.After(Listener.Config.BodyTimeout));
         // The body may have come meanwhile, and its receive have ended.
         if (!_awaitsBody)
             Disarm();
     }
 
-    /// <summary>The request has come in whole: from now on the client's end is noticed, and ends the exchange.</summary>
     public void WatchClient()
     {
         if (Volatile.Read(ref _exchange) is { } exchange && !_hasPosted)
             PostReceive(exchange);
     }
 
-    /// <summary>From now on the connection carries another protocol: bytes both ways, no requests.</summary>
-    public ReadOnlyMemory<byte> BeginTunnel()
+    public ByteChannel BeginTunnel(out ReadOnlyMemory<byte> first)
     {
         _phase = Phase.Tunnel;
         Disarm();
-        return _buffer.Array.AsMemory(_buffer.Start, _buffer.Length);
+        first = _buffer.Array.AsMemory(_buffer.Start, _buffer.Length);
+        return Channel;
     }
-
-    /// <summary>The receive that was posted ahead, or a new one: for the tunnel's first bytes.</summary>
-    public ValueTask<int> ReceiveTunnelAsync(Memory<byte> buffer) => Channel.ReceiveAsync(buffer);
 
     protected internal override void OnDeadline()
     {
@@ -253,13 +188,21 @@ internal sealed class Http1Connection : TimerEntry
         if (!await FirstBytesAsync())
             return false;
 
-        var exchange = _plane.RentExchange();
+        var exchange = Plane.RentExchange();
         var status = ParseHead(exchange);
         if (status == ParseStatus.NeedMore && !await RestOfHeadAsync(exchange))
         {
             if (_phase == Phase.Lingering)
                 NoteLateHead(exchange);
-            _plane.ReturnExchange(exchange);
+            Plane.ReturnExchange(exchange);
+            return false;
+        }
+
+        // The parser knows the preface of HTTP/2 for another version's request line.
+        if (exchange.Request.Fault == HttpFault.UnsupportedVersion && !_hasServed && Http2Connection.BeginsWithPreface(_buffer.Unread))
+        {
+            Plane.ReturnExchange(exchange);
+            _isHttp2 = true;
             return false;
         }
 
@@ -267,11 +210,10 @@ internal sealed class Http1Connection : TimerEntry
         var fault = exchange.Request.Fault;
         if (fault == HttpFault.None)
             fault = Accept(exchange);
-        exchange.Begin(this, _plane.Model, _plane.Time.GetTimestamp());
-        exchange.Response.Begin(this, exchange.Request);
+        exchange.Begin(this, Plane.Model, Plane.Time.GetTimestamp());
         if (fault != HttpFault.None)
         {
-            await _plane.Pipeline.RefuseMalformedAsync(exchange, fault);
+            await Plane.Pipeline.RefuseMalformedAsync(exchange, fault);
         }
         else
         {
@@ -281,7 +223,7 @@ internal sealed class Http1Connection : TimerEntry
             Volatile.Write(ref _exchange, exchange);
             if (exchange.Body.IsComplete)
                 PostReceive(exchange);
-            await _plane.Pipeline.RunAsync(exchange);
+            await Plane.Pipeline.RunAsync(exchange);
             Volatile.Write(ref _exchange, null);
         }
         return await FinishAsync(exchange);
@@ -292,17 +234,17 @@ internal sealed class Http1Connection : TimerEntry
     {
         await Channel.SendAsync(LateHeadAnswer);
         Channel.ShutdownSend();
-        Arm(_wheel, _wheel.NowMs + LingerMs);
+        Arm(Wheel, Wheel.NowMs + LingerMs);
     }
 
     // What came of the head is gone with its buffer; that it was late is all there is to tell.
     private void NoteLateHead(Exchange exchange)
     {
         exchange.Request.Reset();
-        exchange.Begin(this, _plane.Model, _plane.Time.GetTimestamp());
+        exchange.Begin(this, Plane.Model, Plane.Time.GetTimestamp());
         exchange.Refusal = new Refusal(RefusalKind.SlowRequest);
-        _plane.Telemetry.Began(exchange);
-        _plane.Telemetry.Ended(exchange);
+        Plane.Telemetry.Began(exchange);
+        Plane.Telemetry.Ended(exchange);
     }
 
     // Waits for a request to begin.
@@ -332,9 +274,9 @@ internal sealed class Http1Connection : TimerEntry
         {
             // In this order: either the listener, which says that it drains before it looks at the phase, sees it, or this sees the listener.
             Interlocked.Exchange(ref _phase, Phase.Idle);
-            if (_listener.IsDraining)
+            if (Listener.IsDraining)
                 Channel.ShutdownReceive();
-            Arm(_wheel, _wheel.After(_listener.Config.IdleTimeout));
+            Arm(Wheel, Wheel.After(Listener.Config.IdleTimeout));
         }
         var received = await _posted;
         if (idle)
@@ -356,19 +298,19 @@ internal sealed class Http1Connection : TimerEntry
     }
 
     private ParseStatus ParseHead(Exchange exchange) =>
-        HeadParser.ParseRequest(_buffer.Unread, exchange.Request, _listener.HeadLimits);
+        HeadParser.ParseRequest(_buffer.Unread, exchange.Request, Listener.HeadLimits);
 
     // False when the connection ended, or was answered 408, before the head was complete.
     [AsyncMethodBuilder(typeof(PooledAsyncMethodBuilder<>))]
     private async ValueTask<bool> RestOfHeadAsync(Exchange exchange)
     {
         _phase = Phase.Head;
-        Arm(_wheel, _wheel.After(_listener.Config.HeaderTimeout));
+        Arm(Wheel, Wheel.After(Listener.Config.HeaderTimeout));
         var lingered = 0;
         while (true)
         {
             _buffer.Compact();
-            if (_buffer.Room.IsEmpty && !_buffer.TryGrow(_listener.HeadLimits.MaxSize + 1))
+            if (_buffer.Room.IsEmpty && !_buffer.TryGrow(Listener.HeadLimits.MaxSize + 1))
             {
                 _buffer.Release();
                 _buffer.Compact();
@@ -398,7 +340,7 @@ internal sealed class Http1Connection : TimerEntry
         if (fault != HttpFault.None)
             return fault;
         _buffer.Consume(request.Position);
-        return exchange.Body.Begin(this, _buffer, request);
+        return exchange.Body.Begin(this, this, _buffer, request);
     }
 
     // The next request's receive, ahead of time: its end tells that the client has gone.
@@ -465,7 +407,7 @@ internal sealed class Http1Connection : TimerEntry
             _buffer.Compact();
             _buffer.Append(exchange.Body.Leftover.Span);
         }
-        _plane.ReturnExchange(exchange);
+        Plane.ReturnExchange(exchange);
         if (keepAlive)
             return _hasServed = true;
         if (answered && unread && _phase != Phase.Tunnel)
@@ -478,7 +420,7 @@ internal sealed class Http1Connection : TimerEntry
         _phase = Phase.Lingering;
         if (exchange.Response.HeadSent)
             Channel.ShutdownSend();
-        Arm(_wheel, _wheel.NowMs + LingerMs);
+        Arm(Wheel, Wheel.NowMs + LingerMs);
     }
 
     [AsyncMethodBuilder(typeof(PooledAsyncMethodBuilder<>))]
@@ -486,7 +428,7 @@ internal sealed class Http1Connection : TimerEntry
     {
         _phase = Phase.Lingering;
         Channel.ShutdownSend();
-        Arm(_wheel, _wheel.NowMs + LingerMs);
+        Arm(Wheel, Wheel.NowMs + LingerMs);
         var received = 0;
         if (_hasPosted)
         {

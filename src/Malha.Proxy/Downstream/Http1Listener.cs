@@ -2,6 +2,7 @@ using System.Net;
 using System.Net.Security;
 using System.Net.Sockets;
 using Malha.Configuration;
+using Malha.Proxy.Downstream.Http2;
 using Malha.Proxy.Http1;
 using Malha.Proxy.Identity;
 using Malha.Proxy.Tls;
@@ -15,7 +16,7 @@ internal sealed class Http1Listener : IDisposable
     private const int Backlog = 4096;
 
     /// <summary>What is spoken inside TLS, as ALPN calls it.</summary>
-    private static readonly SslApplicationProtocol[] Protocols = [SslApplicationProtocol.Http11];
+    private static readonly SslApplicationProtocol[] Protocols = [SslApplicationProtocol.Http2, SslApplicationProtocol.Http11];
 
     /// <summary>Without descriptors or memory, accepting again at once would only burn a core.</summary>
     private static readonly TimeSpan AcceptBackOff = TimeSpan.FromMilliseconds(100);
@@ -24,7 +25,7 @@ internal sealed class Http1Listener : IDisposable
     private readonly Lock _lock = new();
     private readonly TaskCompletionSource _drained = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private TaskCompletionSource? _belowLimit;
-    private Http1Connection? _open;
+    private ClientConnection? _open;
     private int _count;
     private long _accepted;
     private Settings _settings;
@@ -37,6 +38,7 @@ internal sealed class Http1Listener : IDisposable
     {
         Plane = plane;
         _settings = new Settings(config, tls);
+        Http2 = new Http2Server(plane, config);
         _sockets = ListenerSockets.Bind(config.Address, Backlog);
         Address = (IPEndPoint)_sockets[0].LocalEndPoint!;
     }
@@ -66,6 +68,9 @@ internal sealed class Http1Listener : IDisposable
 
     /// <summary>Peers whose forwarding fields are believed.</summary>
     public NetworkTable TrustedProxies => Volatile.Read(ref _settings).TrustedProxies;
+
+    /// <summary>Serves connections that speak HTTP/2.</summary>
+    public Http2Server Http2 { get; }
 
     public void Start()
     {
@@ -112,7 +117,7 @@ internal sealed class Http1Listener : IDisposable
         }
     }
 
-    public void Ended(Http1Connection connection)
+    public void Ended(ClientConnection connection)
     {
         lock (_lock)
         {
@@ -136,10 +141,34 @@ internal sealed class Http1Listener : IDisposable
         }
     }
 
+    /// <summary>The connection turns out to speak HTTP/2: another object takes its place.</summary>
+    /// <param name="before">Has stopped reading.</param>
+    /// <param name="after">Goes on with it.</param>
+    /// <param name="received">What has come.</param>
+    public void HandOver(ClientConnection before, Http2Connection after, ReadOnlySpan<byte> received)
+    {
+        lock (_lock)
+        {
+            after.PreviousOpen = before.PreviousOpen;
+            after.NextOpen = before.NextOpen;
+            if (before.PreviousOpen is null)
+                _open = after;
+            else
+                before.PreviousOpen.NextOpen = after;
+            if (before.NextOpen is not null)
+                before.NextOpen.PreviousOpen = after;
+        }
+        after.Start(received);
+        // Whoever drained the list just now may have asked the one that is no longer there.
+        if (IsDraining)
+            after.Drain();
+    }
+
     public void Dispose()
     {
         foreach (var socket in _sockets)
             socket.Dispose();
+        Http2.Dispose();
     }
 
     private async Task AcceptAsync(Socket listening)
@@ -254,7 +283,23 @@ internal sealed class Http1Listener : IDisposable
     // Where it is decided what is spoken on a connection: its TLS may have agreed on something (ByteChannel.Tls), its first bytes may tell.
     private void Begin(ByteChannel channel, IPEndPoint? remote)
     {
+        if (channel.Tls?.ApplicationProtocol == SslApplicationProtocol.Http2)
+        {
+            var http2 = new Http2Connection(channel, remote, this);
+            Add(http2);
+            http2.Start([]);
+            // Whoever drained the list just now may have come before it was served.
+            if (IsDraining)
+                http2.Drain();
+            return;
+        }
         var connection = new Http1Connection(channel, remote, this);
+        Add(connection);
+        _ = connection.RunAsync();
+    }
+
+    private void Add(ClientConnection connection)
+    {
         lock (_lock)
         {
             connection.NextOpen = _open;
@@ -262,7 +307,6 @@ internal sealed class Http1Listener : IDisposable
                 _open.PreviousOpen = connection;
             _open = connection;
         }
-        _ = connection.RunAsync();
     }
 
     // A connection has ended, whatever it had come to.
@@ -278,9 +322,9 @@ internal sealed class Http1Listener : IDisposable
         Wake();
     }
 
-    private List<Http1Connection> Open()
+    private List<ClientConnection> Open()
     {
-        var open = new List<Http1Connection>();
+        var open = new List<ClientConnection>();
         lock (_lock)
         {
             for (var connection = _open; connection is not null; connection = connection.NextOpen)

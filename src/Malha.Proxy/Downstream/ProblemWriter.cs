@@ -42,7 +42,7 @@ internal static class ProblemWriter
     {
         var writer = new HeadWriter(buffer);
         writer.Write("Content-Type: application/problem+json\r\n"u8);
-        writer.Field("Proxy-Status"u8, ProxyStatus(refusal.Kind));
+        WriteProxyStatus(ref writer, refusal);
         if (refusal.Kind == RefusalKind.MethodNotAllowed)
         {
             // Owed with every 405 (RFC 9110, 15.5.6).
@@ -61,6 +61,9 @@ internal static class ProblemWriter
         }
         return writer.Length;
     }
+
+    /// <summary>Which hop refuses, and why, in the words of RFC 9209.</summary>
+    public static void WriteProxyStatus(ref HeadWriter writer, in Refusal refusal) => writer.Field("Proxy-Status"u8, ProxyStatus(refusal.Kind));
 
     /// <summary>The document.</summary>
     public static int WriteBody(Span<byte> buffer, Exchange exchange, in Refusal refusal)

@@ -22,8 +22,13 @@ internal sealed class RequestBody
     private const int ChunkedStreamingSize = 2 * TrailerHead.MaxSize;
 
     private readonly TrailerHead _trailers = new();
-    private Http1Connection _connection = null!;
+    // The buffer of a body that nothing of comes with the head.
+    private static readonly ReceiveBuffer Nothing = new(0);
+
+    private ClientConnection _connection = null!;
+    private IRequestSource _source = null!;
     private ReceiveBuffer _buffer = null!;
+    private bool _isPlain;
     private ChunkedDecoder _decoder;
     private long _remaining;
     private long _received;
@@ -41,6 +46,7 @@ internal sealed class RequestBody
     /// <summary>Whether it is kept whatever else is: its route promises to check so much of it before anything goes upstream.</summary>
     public bool IsOwed { get; set; }
 
+    /// <summary>Whether it is passed on chunked, since nobody has said how long it is.</summary>
     public bool IsChunked { get; private set; }
 
     /// <summary>The announced length; 0 for none, meaningless for a chunked body.</summary>
@@ -77,12 +83,13 @@ internal sealed class RequestBody
     private bool IsOver => IsBroken || Fault != HttpFault.None;
 
     // Whether the next read leaves everything before it in place.
-    private bool HasRoom => _store is null || _store.Length - _stored - _undecoded > 0;
+    private bool HasRoom => _store is null || (_isPlain ? _held > _stored || TryGrow() : _store.Length - _stored - _undecoded > 0);
 
     /// <summary>Takes the body's part that is in the connection's buffer, decoded and checked. A fault in it is told before anything goes upstream.</summary>
-    public HttpFault Begin(Http1Connection connection, ReceiveBuffer buffer, RequestHead head)
+    public HttpFault Begin(ClientConnection connection, IRequestSource source, ReceiveBuffer buffer, RequestHead head)
     {
         _connection = connection;
+        _source = source;
         _buffer = buffer;
         IsChunked = head.Chunked;
         Length = Math.Max(0, head.ContentLength);
@@ -110,6 +117,20 @@ internal sealed class RequestBody
         buffer.Consume(consumed);
         IsComplete = status == ChunkStatus.Complete;
         return Fault = status == ChunkStatus.Fault ? _decoder.Fault : HttpFault.None;
+    }
+
+    /// <summary>A body whose transport tells its end: bytes without framing. Nothing of it has come with the head.</summary>
+    public void BeginPlain(ClientConnection connection, IRequestSource source, RequestHead head)
+    {
+        _connection = connection;
+        _source = source;
+        _buffer = Nothing;
+        _prefixStart = 0;
+        _isPlain = true;
+        IsChunked = head.Chunked;
+        Length = Math.Max(0, head.ContentLength);
+        CanReplay = true;
+        IsComplete = source.HasEnded;
     }
 
     /// <summary>Takes in what the client has sent already, without waiting: most bodies are then complete before an endpoint is chosen.</summary>
@@ -187,7 +208,9 @@ internal sealed class RequestBody
         _received = 0;
         _trailers.Reset();
         _connection = null!;
+        _source = null!;
         _buffer = null!;
+        _isPlain = false;
         Last = default;
         Leftover = default;
         Limit = long.MaxValue;
@@ -202,7 +225,11 @@ internal sealed class RequestBody
 
     private void MakeRoom()
     {
-        if (_store is null)
+        if (_isPlain)
+        {
+            MakePlainRoom();
+        }
+        else if (_store is null)
         {
             _held = IsChunked ? _connection.Buffers.Take(ReplayLimit, ChunkedStreamingSize, IsOwed)
                 : _connection.Buffers.Take((int)Math.Clamp(_remaining, 1, ReplayLimit), StreamingSize, IsOwed);
@@ -224,6 +251,38 @@ internal sealed class RequestBody
         }
     }
 
+    private void MakePlainRoom()
+    {
+        if (_store is null)
+        {
+            _held = _connection.Buffers.Take(StreamingSize, StreamingSize, IsOwed);
+            _store = ArrayPool<byte>.Shared.Rent(_held);
+        }
+        else if (_held == _stored && !TryGrow())
+        {
+            // Full: from here on it only streams.
+            CanReplay = false;
+            _stored = 0;
+        }
+    }
+
+    // A body whose end is told, and not announced, begins small.
+    private bool TryGrow()
+    {
+        if (!CanReplay || _held >= ReplayLimit)
+            return false;
+        var larger = _connection.Buffers.Take(Math.Min(_held * 4, ReplayLimit), 0, IsOwed);
+        if (larger == 0)
+            return false;
+        var store = ArrayPool<byte>.Shared.Rent(larger);
+        _store.AsSpan(0, _stored).CopyTo(store);
+        ArrayPool<byte>.Shared.Return(_store!);
+        _connection.Buffers.Return(_held);
+        _store = store;
+        _held = larger;
+        return true;
+    }
+
     // At most one receive is under way.
     private void Post()
     {
@@ -231,14 +290,16 @@ internal sealed class RequestBody
             return;
         MakeRoom();
         var at = _stored + _undecoded;
-        var most = _store!.Length - at;
-        _receiving = _connection.ReceiveBodyAsync(_store.AsMemory(at, IsChunked ? most : (int)Math.Min(most, _remaining)), _received);
+        var most = (_isPlain ? _held : _store!.Length) - at;
+        _receiving = _source.ReceiveBodyAsync(_store.AsMemory(at, IsChunked || _isPlain ? most : (int)Math.Min(most, _remaining)), _received);
         _hasReceiving = true;
     }
 
     // False when nothing came of it: the body is over in error, or only its framing has moved on.
     private bool Take(int received)
     {
+        if (_isPlain)
+            return TakePlain(received);
         if (received <= 0)
         {
             IsBroken = true;
@@ -285,5 +346,31 @@ internal sealed class RequestBody
         }
         Last = _store.AsMemory(start, produced);
         return produced > 0 || IsComplete;
+    }
+
+    private bool TakePlain(int received)
+    {
+        if (received < 0)
+        {
+            IsBroken = true;
+            return false;
+        }
+        Last = _store.AsMemory(_stored, received);
+        _stored += received;
+        _received += received;
+        if (_received > Limit)
+        {
+            Fault = HttpFault.BodyTooLarge;
+            return false;
+        }
+        if (!_source.HasEnded)
+            return received > 0;
+        // It must be what its head says it is, whoever has looked at that before.
+        if (!IsChunked && _received != Length)
+            IsBroken = true;
+        else
+            Fault = _source.TakeTrailers(_trailers);
+        IsComplete = !IsOver;
+        return IsComplete;
     }
 }

@@ -17,6 +17,9 @@ internal ref struct HeadWriter(Span<byte> buffer)
         Length += bytes.Length;
     }
 
+    /// <summary>Text whose characters are bytes (Latin-1).</summary>
+    public void Write(string text) => Length += System.Text.Encoding.Latin1.GetBytes(text, _buffer[Length..]);
+
     public void Write(byte value) => _buffer[Length++] = value;
 
     public void Write(long number)

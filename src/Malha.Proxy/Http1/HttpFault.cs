@@ -38,6 +38,7 @@ internal enum HttpFault : byte
     UnknownExpectation,
     ConnectRefused,
     BodyTooLarge,
+    ConnectionField,
 }
 
 /// <summary>What a fault is called, and the status that a client gets for it.</summary>
@@ -90,6 +91,7 @@ internal static class HttpFaults
         HttpFault.UnknownExpectation => "Only the expectation 100-continue is known.",
         HttpFault.ConnectRefused => "This is a gateway, not a tunnel: CONNECT is refused.",
         HttpFault.BodyTooLarge => "The body is larger than the service's maxBody.",
+        HttpFault.ConnectionField => "A field that belongs to a connection of HTTP/1.1 has no place in HTTP/2.",
         _ => "The message is malformed.",
     };
 }

@@ -35,6 +35,8 @@ internal enum KnownHeader : byte
     UserAgent,
     XApiKey,
     Authorization,
+    GrpcTimeout,
+    GrpcStatus,
     Count,
 }
 
@@ -77,7 +79,9 @@ internal static class KnownHeaders
         (11, 'm') => new("malha-class"u8, KnownHeader.MalhaClass),
         (11, 'r') => new("retry-after"u8, KnownHeader.RetryAfter),
         (11, 't') => new("traceparent"u8, KnownHeader.TraceParent),
+        (11, 'g') => new("grpc-status"u8, KnownHeader.GrpcStatus),
         (12, 'c') => new("content-type"u8, KnownHeader.ContentType),
+        (12, 'g') => new("grpc-timeout"u8, KnownHeader.GrpcTimeout),
         (12, 'x') => new("x-request-id"u8, KnownHeader.XRequestId),
         (13, 'a') => new("authorization"u8, KnownHeader.Authorization),
         (13, 'm') when (name[6] | 0x20) == 't' => new("malha-timeout"u8, KnownHeader.MalhaTimeout),

@@ -38,6 +38,12 @@ internal abstract class MessageHead
     /// <summary>1 for HTTP/1.1, 0 for HTTP/1.0.</summary>
     public int MinorVersion { get; set; } = 1;
 
+    /// <summary>Whether it came over HTTP/2, and was written down as HTTP/1.1 says it.</summary>
+    public bool IsHttp2 { get; set; }
+
+    /// <summary>The version that it came in, as Via tells it (RFC 9110, 7.6.3).</summary>
+    public ReadOnlySpan<byte> ViaVersion => IsHttp2 ? "2.0"u8 : MinorVersion == 1 ? "1.1"u8 : "1.0"u8;
+
     /// <summary>The length of the body that the head announces; -1 when it announces none.</summary>
     public long ContentLength { get; set; } = -1;
 
@@ -110,6 +116,7 @@ internal abstract class MessageHead
         Present = 0;
         Fault = HttpFault.None;
         MinorVersion = 1;
+        IsHttp2 = false;
         ContentLength = -1;
         Chunked = false;
         KeepAlive = false;

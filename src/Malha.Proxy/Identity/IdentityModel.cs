@@ -1,6 +1,7 @@
 using System.Buffers.Text;
 using System.Text;
 using Malha.Configuration;
+using Malha.Proxy.Rpc;
 using Malha.Proxy.Http1;
 using Malha.Proxy.RateLimiting;
 using Malha.Resilience;
@@ -110,6 +111,9 @@ internal sealed class IdentityModel
         }
         if (head.Has(KnownHeader.MalhaTimeout) || head.Has(KnownHeader.MalhaAttempt) || head.Has(KnownHeader.MalhaClass))
             Believe(head, caller, connection.Peer);
+        // A caller may always ask for less time than it has.
+        if (exchange.IsGrpc && GrpcCall.TimeoutOf(head) is { } timeout)
+            exchange.LimitCall(timeout);
         return Refusal.None;
     }
 

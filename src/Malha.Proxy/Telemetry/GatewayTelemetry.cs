@@ -64,7 +64,7 @@ internal sealed class GatewayTelemetry
         var model = exchange.Model;
         var route = exchange.Route is { } matched ? model.RouteMetrics[matched.Index] : Requests.Unrouted;
         var request = exchange.Request;
-        var version = request.MinorVersion == 1 ? HttpVersionKind.Http11 : HttpVersionKind.Http10;
+        var version = request.IsHttp2 ? HttpVersionKind.Http2 : request.MinorVersion == 1 ? HttpVersionKind.Http11 : HttpVersionKind.Http10;
         Requests.Ended(route, new SeriesKey(request.Kind, status, refusal, version, exchange.Connection.IsTls), duration, exchange.BytesIn, exchange.BytesOut);
 
         exchange.Caller.Client?.State.Count(refusal);
@@ -95,7 +95,7 @@ internal sealed class GatewayTelemetry
         var endpoint = slot.Endpoint;
         var duration = _time.GetElapsedTime(exchange.StartedAt) - slot.BeganAt;
         exchange.AttemptLog.End(new AttemptRecord(endpoint, slot.BeganAt, duration, status, failure));
-        var key = new SeriesKey(exchange.Request.Kind, status, failure, HttpVersionKind.Http11, endpoint.Config.IsTls);
+        var key = new SeriesKey(exchange.Request.Kind, status, failure, endpoint.Http2 is null ? HttpVersionKind.Http11 : HttpVersionKind.Http2, endpoint.Config.IsTls);
         endpoint.Metrics.Attempts.Of(key).Record(duration, 0, 0);
         return duration;
     }

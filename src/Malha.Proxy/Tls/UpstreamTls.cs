@@ -15,9 +15,20 @@ internal sealed class UpstreamTls
     private readonly bool _verifies;
     private readonly string _authorities;
 
+    private readonly SslClientAuthenticationOptions _http2Options;
+
     public UpstreamTls(EndpointConfig endpoint, ServiceTlsConfig? config)
     {
         _options = Options(endpoint, config, SslApplicationProtocol.Http11);
+        _http2Options = new SslClientAuthenticationOptions
+        {
+            TargetHost = _options.TargetHost,
+            ApplicationProtocols = [SslApplicationProtocol.Http2],
+            EnabledSslProtocols = _options.EnabledSslProtocols,
+            RemoteCertificateValidationCallback = _options.RemoteCertificateValidationCallback,
+            CertificateChainPolicy = _options.CertificateChainPolicy,
+            ClientCertificateContext = _options.ClientCertificateContext,
+        };
         _verifies = config is not { Verify: false };
         _authorities = config?.Ca is null ? "an authority that this system trusts" : "an authority of the service's tls.ca";
     }
@@ -53,10 +64,41 @@ internal sealed class UpstreamTls
         {
             if (errors == SslPolicyErrors.None)
                 return true;
-            problem = "the endpoint is not trusted: " + CertificateProblem.Describe(certificate, chain, errors, _options.TargetHost, _authorities);
+            problem = Distrusted(certificate, chain, errors);
             return false;
         }
     }
+
+    /// <summary>The same over a stream, for HTTP/2. Throws when the handshake fails.</summary>
+    public async ValueTask<Stream> HandshakeAsync(Stream transport, CancellationToken cancellation)
+    {
+        string? problem = null;
+        var stream = _verifies ? new SslStream(transport, leaveInnerStreamOpen: false, Validate) : new SslStream(transport);
+        try
+        {
+            await stream.AuthenticateAsClientAsync(_http2Options, cancellation);
+            if (stream.NegotiatedApplicationProtocol != SslApplicationProtocol.Http2)
+                throw new AuthenticationException("the endpoint does not speak HTTP/2 (ALPN h2)");
+            return stream;
+        }
+        catch (Exception exception) when (exception is AuthenticationException or IOException or ObjectDisposedException or InvalidOperationException)
+        {
+            LastFailure = problem ?? exception.GetBaseException().Message;
+            await stream.DisposeAsync();
+            throw;
+        }
+
+        bool Validate(object sender, X509Certificate? certificate, X509Chain? chain, SslPolicyErrors errors)
+        {
+            if (errors == SslPolicyErrors.None)
+                return true;
+            problem = Distrusted(certificate, chain, errors);
+            return false;
+        }
+    }
+
+    private string Distrusted(X509Certificate? certificate, X509Chain? chain, SslPolicyErrors errors) =>
+        "the endpoint is not trusted: " + CertificateProblem.Describe(certificate, chain, errors, _options.TargetHost, _authorities);
 
     /// <summary>How a client speaks TLS to the endpoint. Reads the files of the configuration.</summary>
     public static SslClientAuthenticationOptions Options(EndpointConfig endpoint, ServiceTlsConfig? config, params SslApplicationProtocol[] protocols)

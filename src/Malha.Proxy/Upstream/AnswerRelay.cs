@@ -10,7 +10,7 @@ internal sealed class AnswerRelay(DataPlane plane)
 {
     /// <summary>Passes the head and the body to the client. A refusal means that nothing was sent, or that what was sent broke off.</summary>
     [AsyncMethodBuilder(typeof(PooledAsyncMethodBuilder<>))]
-    public async ValueTask<Refusal> PassAsync(Exchange exchange, UpstreamConnection connection)
+    public async ValueTask<Refusal> PassAsync(Exchange exchange, UpstreamAnswer connection)
     {
         var isTunnel = connection.Head.Status == 101;
         if (isTunnel && !exchange.Request.WantsUpgrade)
@@ -19,7 +19,7 @@ internal sealed class AnswerRelay(DataPlane plane)
             return new Refusal(RefusalKind.BadAnswer, HttpFault.BadUpgrade);
         }
 
-        using var stream = exchange.Service!.State.EnterStream(connection.Head, exchange.Service.Config, out var tooMany);
+        using var stream = exchange.Service!.State.EnterStream(exchange, connection.Head, out var tooMany);
         if (tooMany)
         {
             EndpointAttempt.Finish(exchange.Attempt, connection, clean: false);
@@ -42,7 +42,7 @@ internal sealed class AnswerRelay(DataPlane plane)
         {
             // Its end is an orderly one when both sides have ended theirs: what is still on its way must arrive.
             connection.Head.KeepAlive = false;
-            var whole = sent && await Tunnel.RunAsync(exchange, connection, (long)exchange.Service.Config.IdleTimeout.TotalMilliseconds, LastMoment(exchange));
+            var whole = sent && await Tunnel.RunAsync(exchange, (UpstreamConnection)connection, (long)exchange.Service.Config.IdleTimeout.TotalMilliseconds, LastMoment(exchange));
             EndpointAttempt.Finish(exchange.Attempt, connection, clean: whole);
             return Refusal.None;
         }
@@ -63,9 +63,11 @@ internal sealed class AnswerRelay(DataPlane plane)
     }
 
     // The answer breaks off after its head.
-    private Refusal Cut(Exchange exchange, UpstreamConnection connection)
+    private Refusal Cut(Exchange exchange, UpstreamAnswer connection)
     {
         var service = exchange.Service!;
+        if (plane.Wheel.NowMs >= exchange.CallDeadline)
+            return new Refusal(RefusalKind.Deadline, Rule: "grpc-timeout", Unit: "ms", Observed: plane.Time.GetElapsedTime(exchange.StartedAt).TotalMilliseconds);
         if (plane.Wheel.NowMs > LastMoment(exchange))
             return new Refusal(RefusalKind.Deadline, Rule: service.Rules.MaxDuration, Limit: service.Config.MaxDuration!.Value.TotalMilliseconds, Unit: "ms");
         if (!connection.TimedOut || exchange.Cancelled != CancelReason.None)
@@ -73,14 +75,14 @@ internal sealed class AnswerRelay(DataPlane plane)
         return new Refusal(RefusalKind.Deadline, Rule: service.Rules.IdleTimeout, Limit: service.Config.IdleTimeout.TotalMilliseconds, Unit: "ms");
     }
 
-    private ValueTask<bool> NextBlockAsync(Exchange exchange, UpstreamConnection connection)
+    private ValueTask<bool> NextBlockAsync(Exchange exchange, UpstreamAnswer connection)
     {
         var next = connection.NextBlockAsync();
         return next.IsCompletedSuccessfully ? next : WaitForBlockAsync(exchange, connection, next);
     }
 
     [AsyncMethodBuilder(typeof(PooledAsyncMethodBuilder<>))]
-    private async ValueTask<bool> WaitForBlockAsync(Exchange exchange, UpstreamConnection connection, ValueTask<bool> next)
+    private async ValueTask<bool> WaitForBlockAsync(Exchange exchange, UpstreamAnswer connection, ValueTask<bool> next)
     {
         connection.ArmDeadline(Math.Min(plane.Wheel.After(exchange.Service!.Config.IdleTimeout), LastMoment(exchange)));
         var read = await next;
@@ -89,6 +91,6 @@ internal sealed class AnswerRelay(DataPlane plane)
     }
 
     // When an exchange must end, however much it still has to say.
-    private long LastMoment(Exchange exchange) =>
-        exchange.Service!.Config.MaxDuration is { } most ? exchange.BegunAt + (long)most.TotalMilliseconds : TimerEntry.None;
+    private static long LastMoment(Exchange exchange) => Math.Min(
+        exchange.CallDeadline, exchange.Service!.Config.MaxDuration is { } most ? exchange.BegunAt + (long)most.TotalMilliseconds : TimerEntry.None);
 }

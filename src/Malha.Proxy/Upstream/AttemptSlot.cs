@@ -7,7 +7,7 @@ namespace Malha.Proxy.Upstream;
 /// <summary>One attempt under way: where it goes, what it holds, and how it is ended from outside. An exchange has one, and more only when it hedges.</summary>
 internal sealed class AttemptSlot(Exchange exchange)
 {
-    private UpstreamConnection? _upstream;
+    private UpstreamAnswer? _upstream;
     private PendingConnection? _connecting;
     private long _lease;
     private volatile bool _hasLost;
@@ -59,7 +59,7 @@ internal sealed class AttemptSlot(Exchange exchange)
     }
 
     /// <summary>Says which connection carries it. False when it was ended meanwhile.</summary>
-    public bool Attach(UpstreamConnection connection)
+    public bool Attach(UpstreamAnswer connection)
     {
         Volatile.Write(ref _lease, connection.Lease);
         Interlocked.Exchange(ref _upstream, connection);
@@ -76,7 +76,7 @@ internal sealed class AttemptSlot(Exchange exchange)
     }
 
     /// <summary>What carries it now, to be broken off once it is certain that it is still this use of the exchange.</summary>
-    public (PendingConnection? Connecting, UpstreamConnection? Upstream, long Lease) Carrier() =>
+    public (PendingConnection? Connecting, UpstreamAnswer? Upstream, long Lease) Carrier() =>
         (Volatile.Read(ref _connecting), Volatile.Read(ref _upstream), Volatile.Read(ref _lease));
 
     /// <summary>Ends it: another one has answered. Its task ends soon.</summary>

@@ -1,7 +1,10 @@
 using System.Globalization;
 using System.Runtime.CompilerServices;
+using Malha.Proxy.Rpc;
 using Malha.Proxy.Http1;
+using Malha.Proxy.Timing;
 using Malha.Proxy.Transport;
+using Malha.Proxy.Upstream.Http2;
 using Malha.Resilience;
 
 namespace Malha.Proxy.Upstream;
@@ -13,7 +16,7 @@ namespace Malha.Proxy.Upstream;
 /// <param name="IsTelling">Whether the time until the head is the service's own: neither an error's nor one that a client took to send its request.</param>
 /// <param name="RetryAfter">What the service asked for.</param>
 internal readonly record struct AttemptResult(
-    OutcomeKind Outcome, UpstreamConnection? Connection, Refusal Refusal, bool IsTelling = false, TimeSpan? RetryAfter = null);
+    OutcomeKind Outcome, UpstreamAnswer? Connection, Refusal Refusal, bool IsTelling = false, TimeSpan? RetryAfter = null);
 
 /// <summary>One attempt at one endpoint: a connection, the request, the wait for the final head.</summary>
 internal sealed class EndpointAttempt(DataPlane plane)
@@ -31,6 +34,9 @@ internal sealed class EndpointAttempt(DataPlane plane)
         exchange.BeginAttempt(plane.Wheel, slot);
         endpoint.Load.Started();
         plane.Telemetry.AttemptBegan(exchange, slot);
+
+        if (endpoint.Http2 is { } http2)
+            return await CallAsync(exchange, slot, http2);
 
         // The server may be closing an idle connection just now. A request that can be repeated takes one all the same; a body that is still coming in could
         // be sent only once, and goes over a connection that was in use a moment ago, or a new one.
@@ -70,12 +76,37 @@ internal sealed class EndpointAttempt(DataPlane plane)
         }
     }
 
+    // Over HTTP/2: which connection carries it is the client library's business, and so is it to find another one for a call that was refused untouched.
+    private async ValueTask<AttemptResult> CallAsync(Exchange exchange, AttemptSlot slot, Http2Endpoint http2)
+    {
+        if (exchange.Request.IsAsterisk)
+        {
+            // The client library has no word for it, and no service of today either.
+            slot.Endpoint.Load.Finished();
+            return Ended(exchange, slot, new AttemptResult(OutcomeKind.Abandoned, null, new Refusal(RefusalKind.Malformed, HttpFault.BadTarget)));
+        }
+        if (http2.TryBegin(plane.Wheel) is not { } call)
+        {
+            slot.Endpoint.Load.Finished();
+            var full = Refusals.NotConnected(exchange, slot, ConnectOutcome.Overflow, plane);
+            return Ended(exchange, slot, new AttemptResult(Unreached(exchange, slot, full, ConnectOutcome.Overflow), null, full));
+        }
+        if (await call.AskAsync(exchange, slot) == HeadOutcome.Final)
+            return Ended(exchange, slot, Answered(exchange, call));
+
+        var isReached = call.Reached == ConnectOutcome.Connected;
+        var refusal = isReached ? Refusals.Unanswered(exchange, call, plane) : Refusals.NotConnected(exchange, slot, call.Reached, plane);
+        var outcome = isReached ? Unanswered(exchange, slot, refusal.Kind) : Unreached(exchange, slot, refusal, call.Reached);
+        Finish(slot, call, clean: false);
+        return Ended(exchange, slot, new AttemptResult(outcome, null, refusal));
+    }
+
     /// <summary>Gives back a connection whose exchange is over, or whose answer nobody will read.</summary>
-    public static void Finish(AttemptSlot slot, UpstreamConnection connection, bool clean)
+    public static void Finish(AttemptSlot slot, UpstreamAnswer connection, bool clean)
     {
         slot.Detach();
         connection.Endpoint.Load.Finished();
-        connection.Endpoint.Return(connection, clean);
+        connection.Return(clean);
     }
 
     [AsyncMethodBuilder(typeof(PooledAsyncMethodBuilder<>))]
@@ -96,7 +127,7 @@ internal sealed class EndpointAttempt(DataPlane plane)
             if (connection.Head.Status == 100 && exchange.AwaitsContinue)
             {
                 exchange.Continue();
-                exchange.Connection.ExpectBody();
+                exchange.Source.ExpectBody();
             }
             connection.NextHead();
         }
@@ -138,9 +169,11 @@ internal sealed class EndpointAttempt(DataPlane plane)
     }
 
     // 429, and 503 with a word about when to come back, ask for less; other 5xx mean that it failed.
-    private static AttemptResult Answered(Exchange exchange, UpstreamConnection connection)
+    private static AttemptResult Answered(Exchange exchange, UpstreamAnswer connection)
     {
         var head = connection.Head;
+        if (exchange.IsGrpc && GrpcCall.StatusOf(head) is { } status and not 0)
+            return new AttemptResult(OfGrpc(exchange, (GrpcStatus)Math.Min(status, byte.MaxValue)), connection, Refusal.None);
         if (head.Status < 429)
             return new AttemptResult(OutcomeKind.Success, connection, Refusal.None, IsTelling: head.Status < 400 && !exchange.HasUpload);
         var retryAfter = RetryAfter(head);
@@ -148,6 +181,15 @@ internal sealed class EndpointAttempt(DataPlane plane)
             : head.Status is >= 500 and not (501 or 505) ? OutcomeKind.Failure : OutcomeKind.Success;
         return new AttemptResult(outcome, connection, Refusal.None, RetryAfter: retryAfter);
     }
+
+    // An answer of trailers only says at once how the call ended. What the caller did wrong, or asked for, is no failure of the service.
+    private static OutcomeKind OfGrpc(Exchange exchange, GrpcStatus status) => status switch
+    {
+        GrpcStatus.ResourceExhausted => OutcomeKind.BackPressure,
+        GrpcStatus.Unknown or GrpcStatus.Internal or GrpcStatus.Unavailable or GrpcStatus.DataLoss => OutcomeKind.Failure,
+        GrpcStatus.DeadlineExceeded => exchange.CallDeadline == TimerEntry.None ? OutcomeKind.Failure : OutcomeKind.Abandoned,
+        _ => OutcomeKind.Success,
+    };
 
     // Seconds only: a date would be another machine's clock.
     private static TimeSpan? RetryAfter(ResponseHead head) =>

@@ -3,10 +3,12 @@ using System.Net.Sockets;
 using Malha.Configuration;
 using Malha.Proxy.Balancing;
 using Malha.Proxy.Health;
+using Malha.Proxy.Health.Probes;
 using Malha.Proxy.Telemetry.Metrics;
 using Malha.Proxy.Timing;
 using Malha.Proxy.Tls;
 using Malha.Proxy.Transport;
+using Malha.Proxy.Upstream.Http2;
 using Malha.Resilience;
 
 namespace Malha.Proxy.Upstream;
@@ -22,6 +24,7 @@ internal sealed class EndpointState
     private readonly EndPoint _address;
     private readonly byte[] _authority;
     private readonly UpstreamTls? _tls;
+    private Http2Endpoint? _http2;
     private UpstreamConnection? _idle;
     private bool _keepsNone;
     private int _open;
@@ -55,12 +58,47 @@ internal sealed class EndpointState
     {
         lock (_settings)
         {
+            UpdateProtocol(config);
             var options = config.Breaker ?? (_breaker?.Snapshot(now).Mode is null or BreakerMode.Auto ? null : BreakerWatch.WithoutRules);
             if (options is not null && _breaker is not null)
                 _breaker.Update(options, now);
             else
                 Volatile.Write(ref _breaker, options is null ? null : BreakerWatch.Make(options, config.Name, this, runtime));
         }
+    }
+
+    /// <summary>Speaks HTTP/2 to it; null when HTTP/1.1 is spoken.</summary>
+    public Http2Endpoint? Http2 => Volatile.Read(ref _http2);
+
+    // Calls under way over what it was before end as they are, and its connections when they have been idle for long enough.
+    private void UpdateProtocol(ServiceConfig config)
+    {
+        if (config.Protocol == ServiceProtocol.Http1)
+            Volatile.Write(ref _http2, null);
+        else if (_http2 is null || !_http2.Fits(config))
+            Volatile.Write(ref _http2, new Http2Endpoint(this, _tls, config));
+    }
+
+    /// <summary>A connection for a client library, whose code runs on the thread pool.</summary>
+    /// <param name="closed">Told when it is closed, or when there is none.</param>
+    /// <param name="cancellation">Ends the wait for it.</param>
+    public async ValueTask<Stream> DialAsync(Action closed, CancellationToken cancellation)
+    {
+        Socket? socket = null;
+        try
+        {
+            socket = new Socket(SocketType.Stream, ProtocolType.Tcp) { NoDelay = true };
+            await socket.ConnectAsync(_address, cancellation);
+        }
+        catch
+        {
+            socket?.Dispose();
+            closed();
+            await OffEngineStream.HopAsync();
+            throw;
+        }
+        await OffEngineStream.HopAsync();
+        return new OffEngineStream(socket) { Closed = closed };
     }
 
     /// <summary>An operator's word for the breaker. A service without one gets one that knows no rules: in need it can be shut off all the same.</summary>
@@ -95,7 +133,7 @@ internal sealed class EndpointState
     public ReadOnlySpan<byte> Authority => _authority;
 
     /// <summary>Connections, idle ones included.</summary>
-    public int Open => Volatile.Read(ref _open);
+    public int Open => Volatile.Read(ref _open) + (Http2?.Open ?? 0);
 
     /// <summary>What the last failed TLS handshake failed of; null when none has.</summary>
     public string? LastTlsFailure => _tls?.LastFailure;

@@ -104,7 +104,7 @@ internal sealed class RequestUpload(TimerWheel wheel, Clock clock)
         if (buffer is not null)
             ArrayPool<byte>.Shared.Return(buffer);
         if (sent)
-            exchange.Connection.WatchClient();
+            exchange.Source.WatchClient();
         return sent;
     }
 }

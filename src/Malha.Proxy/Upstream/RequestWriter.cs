@@ -136,7 +136,8 @@ internal static class RequestWriter
         if (!edits.Drops(KnownHeader.Via, default))
         {
             Continue(ref writer, request, KnownHeader.Via, "Via: "u8, trusted: true);
-            writer.Write(request.MinorVersion == 1 ? "1.1 malha\r\n"u8 : "1.0 malha\r\n"u8);
+            writer.Write(request.ViaVersion);
+            writer.Write(" malha\r\n"u8);
         }
     }
 

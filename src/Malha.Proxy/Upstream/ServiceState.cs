@@ -91,12 +91,13 @@ internal sealed class ServiceState
     public int Streams => Volatile.Read(ref _streams);
 
     /// <summary>Counts the exchange if its answer's head makes it a long one. Dispose the result when it ends.</summary>
-    public Stream EnterStream(ResponseHead head, ServiceConfig config, out bool tooMany)
+    public Stream EnterStream(Exchange exchange, ResponseHead head, out bool tooMany)
     {
         tooMany = false;
-        if (head.Status != 101 && !IsEventStream(head))
+        // Of gRPC's streams those are told at the head whose client still sends.
+        if (head.Status != 101 && !IsEventStream(head) && !(exchange.IsGrpc && !exchange.IsSent))
             return default;
-        if (Interlocked.Increment(ref _streams) <= config.MaxStreams)
+        if (Interlocked.Increment(ref _streams) <= exchange.Service!.Config.MaxStreams)
             return new Stream(this);
         Interlocked.Decrement(ref _streams);
         tooMany = true;

@@ -13,21 +13,19 @@ internal static class Tunnel
     [AsyncMethodBuilder(typeof(PooledAsyncMethodBuilder<>))]
     public static async ValueTask<bool> RunAsync(Exchange exchange, UpstreamConnection upstream, long idleMs, long lastMoment)
     {
-        var client = exchange.Connection.Channel;
-        var fromClient = exchange.Connection.BeginTunnel();
-        var up = CopyAsync(client, upstream.Channel, fromClient, exchange, upstream, idleMs, lastMoment);
-        var down = await CopyAsync(upstream.Channel, client, upstream.TakeUnread(), exchange, upstream, idleMs, lastMoment);
+        var client = exchange.Source.BeginTunnel(out var fromClient);
+        var up = CopyAsync(client, upstream.Channel, fromClient, true, exchange, upstream, idleMs, lastMoment);
+        var down = await CopyAsync(upstream.Channel, client, upstream.TakeUnread(), false, exchange, upstream, idleMs, lastMoment);
         return await up && down;
     }
 
     [AsyncMethodBuilder(typeof(PooledAsyncMethodBuilder<>))]
     private static async ValueTask<bool> CopyAsync(
-        ByteChannel from, ByteChannel to, ReadOnlyMemory<byte> first, Exchange exchange, UpstreamConnection upstream, long idleMs, long lastMoment)
+        ByteChannel from, ByteChannel to, ReadOnlyMemory<byte> first, bool isFromClient, Exchange exchange, UpstreamConnection upstream, long idleMs, long lastMoment)
     {
         var wheel = exchange.Connection.Wheel;
         var buffer = ArrayPool<byte>.Shared.Rent(BufferSize);
         upstream.ArmDeadline(Math.Min(wheel.NowMs + idleMs, lastMoment));
-        var isFromClient = from == exchange.Connection.Channel;
         exchange.Tunnelled(isFromClient, first.Length);
         var whole = first.IsEmpty || await to.SendAsync(first);
         while (whole)
@@ -48,7 +46,7 @@ internal static class Tunnel
         {
             // One side broke: so does the other, and the copy in the other direction with it.
             upstream.Abort(upstream.Lease);
-            exchange.Connection.Abort();
+            exchange.Source.Break();
         }
         return whole;
     }

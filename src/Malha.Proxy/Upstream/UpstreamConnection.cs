@@ -24,16 +24,16 @@ internal enum BodyFraming : byte
 /// Its life is one word: even while idle, odd while leased, negative once it is dead. Whoever wants to break it (a deadline, a client that
 /// has gone) must name the lease, so that a late order never hits the next exchange.
 /// </remarks>
-internal sealed class UpstreamConnection : TimerEntry
+internal sealed class UpstreamConnection : UpstreamAnswer
 {
     private const int BufferSize = 16 * 1024;
     private const int RelaySize = 64 * 1024;
     private const int Dead = -1;
-    private static readonly HeadLimits Limits = new(64 * 1024, 256);
+    /// <summary>What an answer's head may be.</summary>
+    public static readonly HeadLimits Limits = new(64 * 1024, 256);
+
 
     private readonly ByteChannel _channel;
-    private readonly TimerWheel _wheel;
-    private readonly TrailerHead _trailers = new();
     // Never pooled: a receive that is cut off by a close may still be writing into it.
     private byte[] _in = GC.AllocateUninitializedArray<byte>(BufferSize);
     private byte[]? _relay;
@@ -49,41 +49,22 @@ internal sealed class UpstreamConnection : TimerEntry
     private long _state;
 
     public UpstreamConnection(ByteChannel channel, EndpointState endpoint, TimerWheel wheel)
+        : base(endpoint, wheel)
     {
         _channel = channel;
-        _wheel = wheel;
-        Endpoint = endpoint;
         _at = _in;
         _state = 1;
         _channel.Received = OnReceived;
     }
 
-    public EndpointState Endpoint { get; }
-
     public ByteChannel Channel => _channel;
-
-    public ResponseHead Head { get; } = new();
-
-    public BodyFraming Framing { get; private set; }
-
-    /// <summary>The piece that <see cref="NextBlockAsync"/> has read.</summary>
-    public BodyBlock Block { get; private set; }
-
-    /// <summary>Fields after a chunked body; empty otherwise.</summary>
-    public TrailerHead Trailers => _trailers;
-
-    public HttpFault Fault { get; private set; }
 
     /// <summary>Whether it has carried an exchange before: only then may the server have closed it for being idle.</summary>
     public bool IsReused { get; private set; }
 
-    /// <summary>Whether the deadline broke it, and not the peer.</summary>
-    public bool TimedOut { get; private set; }
-
     public bool IsDead => Volatile.Read(ref _state) == Dead;
 
-    /// <summary>Names the lease that holds now.</summary>
-    public long Lease => Volatile.Read(ref _state);
+    public override long Lease => Volatile.Read(ref _state);
 
     /// <summary>When its last exchange ended, in milliseconds of the wheel.</summary>
     public long IdleSince { get; private set; }
@@ -101,12 +82,13 @@ internal sealed class UpstreamConnection : TimerEntry
         return true;
     }
 
-    /// <summary>Breaks the connection if the lease still holds. From any thread.</summary>
-    public void Abort(long lease)
+    public override void Abort(long lease)
     {
         if ((lease & 1) == 1 && Interlocked.CompareExchange(ref _state, Dead, lease) == lease)
             _channel.Abort();
     }
+
+    public override void Return(bool clean) => Endpoint.Return(this, clean);
 
     /// <summary>Ends the lease: idle again when the server keeps it and it is clean, else closed. False when it is closed.</summary>
     public bool Release(bool clean, long idleDeadline)
@@ -122,9 +104,9 @@ internal sealed class UpstreamConnection : TimerEntry
         ReturnBuffers();
         _start = _end = 0;
         _begun = false;
-        IdleSince = _wheel.NowMs;
+        IdleSince = Wheel.NowMs;
         Head.Reset();
-        _trailers.Reset();
+        Trailers.Reset();
         Framing = BodyFraming.None;
         if (Interlocked.CompareExchange(ref _state, lease + 1, lease) != lease)
         {
@@ -139,7 +121,7 @@ internal sealed class UpstreamConnection : TimerEntry
             Retire(lease + 1);
             return false;
         }
-        Arm(_wheel, idleDeadline);
+        Arm(Wheel, idleDeadline);
         return !IsDead;
     }
 
@@ -147,7 +129,7 @@ internal sealed class UpstreamConnection : TimerEntry
     public void Close(bool orderly)
     {
         Interlocked.Exchange(ref _state, Dead);
-        _wheel.Remove(this);
+        Wheel.Remove(this);
         ReturnBuffers();
         if (orderly)
             _channel.Dispose();
@@ -155,8 +137,6 @@ internal sealed class UpstreamConnection : TimerEntry
             _channel.Abort();
         Endpoint.Closed();
     }
-
-    public void ArmDeadline(long deadline) => Arm(_wheel, deadline);
 
     /// <summary>Room for a request's head and the part of its body that is at hand.</summary>
     public Span<byte> Out(int size)
@@ -202,8 +182,7 @@ internal sealed class UpstreamConnection : TimerEntry
     /// <summary>Passes over a head that announces another one (1xx), once it has been sent on.</summary>
     public void NextHead() => Head.Reset();
 
-    /// <summary>Decides how the body is framed, once the final head is there.</summary>
-    public void BeginBody(bool toHead)
+    public override void BeginBody(bool toHead)
     {
         _decoder = default;
         _remaining = 0;
@@ -224,8 +203,7 @@ internal sealed class UpstreamConnection : TimerEntry
         }
     }
 
-    /// <summary>Takes what has come with the head as the first piece. False when none has.</summary>
-    public bool TryFirstBlock()
+    public override bool TryFirstBlock()
     {
         if (Framing == BodyFraming.None)
         {
@@ -235,9 +213,8 @@ internal sealed class UpstreamConnection : TimerEntry
         return _start < _end && TakeBuffered();
     }
 
-    /// <summary>Reads the next piece into <see cref="Block"/>. False when the body broke off or is malformed.</summary>
     [AsyncMethodBuilder(typeof(PooledAsyncMethodBuilder<>))]
-    public async ValueTask<bool> NextBlockAsync()
+    public override async ValueTask<bool> NextBlockAsync()
     {
         while (true)
         {
@@ -338,7 +315,7 @@ internal sealed class UpstreamConnection : TimerEntry
         if (Framing == BodyFraming.Chunked)
         {
             // What an unfinished trailer section leaves unread is looked at again with the next bytes.
-            var status = _decoder.Decode(_at.AsSpan(_start, available), _trailers, out var used, out var produced);
+            var status = _decoder.Decode(_at.AsSpan(_start, available), Trailers, out var used, out var produced);
             Fault = status == ChunkStatus.Fault ? _decoder.Fault : Fault;
             Block = new BodyBlock(_at, _start, produced, status == ChunkStatus.Complete);
             _start += used;

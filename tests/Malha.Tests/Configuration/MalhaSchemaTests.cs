@@ -64,6 +64,7 @@ public sealed class MalhaSchemaTests
         { "services.NAME.endpoints.url", Yaml.Edge + "services: { a: { endpoints: [\"postgres://u:p@db:5433/orders\"], health: {} } }" },
         { "services.NAME.endpoints.url", Yaml.Edge + "services: { a: { endpoints: [rediss://cache.example], health: {} } }" },
         { "services.NAME.endpoints.password", Yaml.Edge + "services: { a: { endpoints: [{ url: redis://cache, password: env:MALHA_TOKEN }], health: {} } }" },
+        { "services.NAME.protocol", In(Service, "protocol: http2") },
         { "services.NAME.balance", In(Service, "balance: round-robin") },
         { "services.NAME.timeout", In(Service, "timeout: 2s") },
         { "services.NAME.attemptTimeout", In(Service, "attemptTimeout: 2s") },

@@ -8,10 +8,15 @@ internal static class ServiceSection
     private static readonly Shape<BalanceKind> Balance = new ChoiceShape<BalanceKind>(
         ("least-loaded", BalanceKind.LeastLoaded), ("round-robin", BalanceKind.RoundRobin));
 
+    private static readonly Shape<ServiceProtocol> Protocol = new ChoiceShape<ServiceProtocol>(
+        ("http1", ServiceProtocol.Http1), ("http2", ServiceProtocol.Http2));
+
     public static Section<ServiceConfig> Section { get; } =
         new Section<ServiceConfig>("a service: endpoints, …", name => new ServiceConfig { Name = name })
         .Required("endpoints", new ListShape<EndpointConfig>(EndpointSection.Shape, least: 1), s => s.Endpoints, (s, v) => s with { Endpoints = v },
             "The addresses of the service.")
+        .Optional("protocol", Protocol, Defaults.ServiceProtocol, s => s.Protocol, (s, v) => s with { Protocol = v },
+            "Which HTTP the endpoints are spoken to in: http1, or http2 (over TLS, or in clear with prior knowledge). gRPC needs http2.")
         .Optional("balance", Balance, Defaults.Balance, s => s.Balance, (s, v) => s with { Balance = v },
             "How an endpoint is chosen: the less loaded of two picked at random, or one after the other.")
         .Optional("timeout", Forms.Duration, Defaults.Timeout, s => s.Timeout, (s, v) => s with { Timeout = v },

@@ -9,6 +9,13 @@ namespace Malha.Proxy.Health.Probes;
 internal sealed class OffEngineStream(Socket socket) : Stream
 {
     private readonly NetworkStream _inner = new(socket, ownsSocket: true);
+    private Action? _closed;
+
+    /// <summary>Told when it is closed.</summary>
+    public Action? Closed
+    {
+        init => _closed = value;
+    }
 
     public override bool CanRead => true;
 
@@ -67,7 +74,10 @@ internal sealed class OffEngineStream(Socket socket) : Stream
     protected override void Dispose(bool disposing)
     {
         if (disposing)
+        {
             _inner.Dispose();
+            Interlocked.Exchange(ref _closed, null)?.Invoke();
+        }
         base.Dispose(disposing);
     }
 

@@ -4,7 +4,6 @@ using System.Runtime.CompilerServices;
 using Malha.Proxy.Http1;
 using Malha.Proxy.RateLimiting;
 using Malha.Proxy.Routing;
-using Malha.Proxy.Timing;
 using Malha.Proxy.Transport;
 using Malha.Proxy.Upstream;
 
@@ -14,44 +13,24 @@ namespace Malha.Proxy.Downstream;
 /// The answer on its way to an HTTP/1.1 client. Head and first piece leave in one system call; later pieces are sent from the buffer that they
 /// came in. Its deadline is that of the send under way: a client that does not read must not hold an exchange.
 /// </summary>
-internal sealed class ResponseWriter : TimerEntry
+internal sealed class Http1ResponseWriter : ResponseSink
 {
     private const int BufferSize = 16 * 1024;
 
-    /// <summary>Room for what Malha adds to a head.</summary>
-    private const int Added = 768;
-
-    /// <summary>A client that takes less than this from us, after a grace period, is let go (Kestrel's MinResponseDataRate: 240 B/s, 5 s).</summary>
-    private const int MinBytesPerSecond = 240;
-    private const int GraceMs = 5_000;
-
-    private const ulong Rewritten = KnownHeaders.HopByHop | 1UL << (int)KnownHeader.Via | 1UL << (int)KnownHeader.XRequestId;
+    private static readonly byte[] Continue = "HTTP/1.1 100 Continue\r\n\r\n"u8.ToArray();
 
     private byte[]? _out;
     private Http1Connection _connection = null!;
     private bool _chunked;
     private bool _http10;
 
-    /// <summary>Whether the final head has been sent: from then on nothing else can be answered.</summary>
-    public bool HeadSent { get; private set; }
-
-    /// <summary>Whether the client may send its next request on this connection.</summary>
-    public bool KeepAlive { get; private set; }
-
-    /// <summary>The status sent; 0 when none was.</summary>
-    public int Status { get; private set; }
-
-    /// <summary>Body bytes sent.</summary>
-    public long BodyBytes { get; private set; }
-
-    public void Begin(Http1Connection connection, RequestHead request)
+    public override void Begin(ClientConnection connection, RequestHead request)
     {
-        _connection = connection;
+        _connection = (Http1Connection)connection;
         _http10 = request.MinorVersion == 0;
     }
 
-    /// <summary>Sends the upstream's head and the first piece of its body, if there is one. False when the client is gone.</summary>
-    public ValueTask<bool> SendHeadAsync(Exchange exchange, UpstreamConnection upstream, bool hasBlock)
+    public override ValueTask<bool> SendHeadAsync(Exchange exchange, UpstreamAnswer upstream, bool hasBlock)
     {
         var head = upstream.Head;
         var block = hasBlock ? upstream.Block : default;
@@ -77,8 +56,7 @@ internal sealed class ResponseWriter : TimerEntry
         return hasBlock ? SendWithBlockAsync(writer.Length, block, upstream.Trailers) : SendAsync(_out.AsMemory(0, writer.Length));
     }
 
-    /// <summary>Sends a further piece.</summary>
-    public ValueTask<bool> SendBlockAsync(in BodyBlock block, TrailerHead trailers)
+    public override ValueTask<bool> SendBlockAsync(in BodyBlock block, TrailerHead trailers)
     {
         BodyBytes += block.Length;
         if (!_chunked)
@@ -89,8 +67,7 @@ internal sealed class ResponseWriter : TimerEntry
         return framed.IsEmpty ? new ValueTask<bool>(true) : SendAsync(framed);
     }
 
-    /// <summary>Passes an interim answer on (1xx): to HTTP/1.1 clients only, the others do not know them.</summary>
-    public ValueTask<bool> SendInformationalAsync(ResponseHead head)
+    public override ValueTask<bool> SendInformationalAsync(ResponseHead head)
     {
         if (_http10)
             return new ValueTask<bool>(true);
@@ -103,13 +80,12 @@ internal sealed class ResponseWriter : TimerEntry
         return SendAsync(_out.AsMemory(0, writer.Length));
     }
 
-    /// <summary>Sends an answer of Malha's own.</summary>
-    /// <param name="exchange">Null when there is no request that could be answered for.</param>
-    /// <param name="status">The status code.</param>
-    /// <param name="fields">Complete field lines, each with its CRLF.</param>
-    /// <param name="body">Not sent in answer to HEAD.</param>
-    /// <param name="close">Whether the connection ends with it.</param>
-    public ValueTask<bool> SendOwnAsync(Exchange exchange, int status, ReadOnlySpan<byte> fields, ReadOnlySpan<byte> body, bool close)
+    public override ValueTask<bool> SendContinueAsync() => SendAsync(Continue);
+
+    // A cut answer of HTTP/1.1 has no place for a last word.
+    public override bool TryEndWith(ReadOnlySpan<byte> trailers) => false;
+
+    public override ValueTask<bool> SendOwnAsync(Exchange exchange, int status, ReadOnlySpan<byte> fields, ReadOnlySpan<byte> body, bool close)
     {
         HeadSent = true;
         Status = status;
@@ -142,18 +118,14 @@ internal sealed class ResponseWriter : TimerEntry
         return SendAsync(_out.AsMemory(0, writer.Length));
     }
 
-    public void Reset()
+    public override void Reset()
     {
+        base.Reset();
         if (_out is not null)
             ArrayPool<byte>.Shared.Return(_out);
         _out = null;
         _connection = null!;
         _chunked = false;
-        HeadSent = false;
-        KeepAlive = false;
-        Status = 0;
-        BodyBytes = 0;
-        Disarm();
     }
 
     protected internal override void OnDeadline()
@@ -164,7 +136,7 @@ internal sealed class ResponseWriter : TimerEntry
             connection.Abort();
     }
 
-    private void WriteFraming(ref HeadWriter writer, Exchange exchange, UpstreamConnection upstream, HeaderEditModel edits)
+    private void WriteFraming(ref HeadWriter writer, Exchange exchange, UpstreamAnswer upstream, HeaderEditModel edits)
     {
         var head = upstream.Head;
         if (_chunked)
@@ -180,10 +152,7 @@ internal sealed class ResponseWriter : TimerEntry
 
         if (!head.Has(KnownHeader.Date) && !edits.Drops(KnownHeader.Date, default))
             writer.Field("Date"u8, _connection.DateNow);
-        if (!edits.Drops(KnownHeader.Via, default))
-            WriteVia(ref writer, head);
-        if (!edits.Drops(KnownHeader.XRequestId, default))
-            writer.Field("X-Request-Id"u8, exchange.RequestId);
+        WriteAdded(ref writer, exchange, head, edits);
 
         if (head.Status == 101)
         {
@@ -196,19 +165,6 @@ internal sealed class ResponseWriter : TimerEntry
             return;
         }
         WriteConnection(ref writer, exchange);
-    }
-
-    private static void WriteVia(ref HeadWriter writer, ResponseHead head)
-    {
-        writer.Write("Via: "u8);
-        foreach (ref readonly var field in head.Fields)
-        {
-            if (field.Known != KnownHeader.Via || field.Value.IsEmpty)
-                continue;
-            writer.Write(head.Bytes(field.Value));
-            writer.Write(", "u8);
-        }
-        writer.Write(head.MinorVersion == 1 ? "1.1 malha\r\n"u8 : "1.0 malha\r\n"u8);
     }
 
     private void WriteConnection(ref HeadWriter writer, Exchange exchange)
@@ -268,17 +224,7 @@ internal sealed class ResponseWriter : TimerEntry
     private ValueTask<bool> SendAsync(ReadOnlyMemory<byte> bytes)
     {
         var sending = _connection.Channel.SendAsync(bytes);
-        return sending.IsCompletedSuccessfully ? sending : SendSlowlyAsync(sending, bytes.Length);
-    }
-
-    [AsyncMethodBuilder(typeof(PooledAsyncMethodBuilder<>))]
-    private async ValueTask<bool> SendSlowlyAsync(ValueTask<bool> sending, int length)
-    {
-        var wheel = _connection.Wheel;
-        Arm(wheel, wheel.NowMs + GraceMs + (length * 1000L / MinBytesPerSecond));
-        var sent = await sending;
-        Disarm();
-        return sent;
+        return sending.IsCompletedSuccessfully ? sending : SendSlowlyAsync(_connection.Wheel, sending, bytes.Length);
     }
 
     private Span<byte> Buffer(int size)
