@@ -24,8 +24,11 @@ public sealed class HttpResilienceOptions
     /// <summary>Off unless given.</summary>
     public HedgingOptions? Hedging { get; set; }
 
-    /// <summary>One for each host and port.</summary>
-    public BreakerOptions? Breaker { get; set; } = new();
+    /// <summary>
+    /// One for each host and port. Off unless given, as in the gateway: the limit on what is in flight protects the service and is back within a second or two
+    /// after a short stall, where a breaker takes its open time and its ramp. It is for services whose failures take long, or do harm.
+    /// </summary>
+    public BreakerOptions? Breaker { get; set; }
 
     /// <summary>How many attempts may be in flight at a host and port: found, or fixed; with a short queue, and a capacity if one is known.</summary>
     public AdmissionOptions? Concurrency { get; set; } = new() { StartingFor = TimeSpan.FromSeconds(2) };

@@ -10,8 +10,8 @@ namespace Microsoft.Extensions.DependencyInjection;
 public static class MalhaHttpClientBuilderExtensions
 {
     /// <summary>
-    /// Sends this client's requests through a deadline, retries with a budget, a concurrency limit that finds itself, a circuit breaker and a client-side
-    /// throttle, each for every host and port by itself. What is refused here throws <see cref="HttpRequestException"/> with a
+    /// Sends this client's requests through a deadline, retries with a budget and a concurrency limit that finds itself, and, where they are asked for, hedging,
+    /// a circuit breaker and a client-side throttle; each for every host and port by itself. What is refused here throws <see cref="HttpRequestException"/> with a
     /// <see cref="ResilienceRefusedException"/> inside, a timeout <see cref="TaskCanceledException"/> with a <see cref="TimeoutException"/> inside. Wrong
     /// settings throw <see cref="OptionsValidationException"/> when the first client is made.
     /// </summary>

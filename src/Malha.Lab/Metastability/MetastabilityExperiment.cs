@@ -57,7 +57,7 @@ internal sealed class MetastabilityExperiment : Experiment
         return new Findings(
             new Verdict(bad.Count == 0, reason),
             [Summary(outcomes), Measured(outcomes)],
-            outcomes.Where(outcome => outcome.Malha[0].Asked.Count > 0).Select(Draw).ToList());
+            outcomes.Where(outcome => outcome.Info.What is not null && outcome.Malha[0].Asked.Count > 0).Select(Draw).ToList());
     }
 
     private static FigureTable Summary(List<Outcome> outcomes) => new(
@@ -99,7 +99,7 @@ internal sealed class MetastabilityExperiment : Experiment
     private static Plot Draw(Outcome outcome) => new(
         outcome.Info.Scenario.Name + ": " + outcome.Info.Title,
         "seconds",
-        outcome.Info.What,
+        outcome.Info.What!,
         [
             Line("asked", Tone.Reference, outcome.Malha[0].Asked),
             Line("without Malha", Tone.Naive, outcome.Naive[0].Good),

@@ -7,8 +7,8 @@ namespace Malha.Lab.Metastability;
 /// <param name="Title">What happens.</param>
 /// <param name="Naive">What the naive arm is.</param>
 /// <param name="Trigger">When the trouble is there, in seconds; null where there is no moment.</param>
-/// <param name="What">What its curve counts.</param>
-internal sealed record ScenarioInfo(Scenario Scenario, string Title, string Naive, (double From, double To)? Trigger, string What = "answered per second")
+/// <param name="What">What its curve counts; null where a curve of answers would show nothing.</param>
+internal sealed record ScenarioInfo(Scenario Scenario, string Title, string Naive, (double From, double To)? Trigger, string? What = "answered per second")
 {
     public static IReadOnlyList<ScenarioInfo> All { get; } =
     [
@@ -18,7 +18,7 @@ internal sealed record ScenarioInfo(Scenario Scenario, string Title, string Naiv
         new(new SpikeScenario(), "twice the capacity for 10 s; a quarter of the usual load is critical", "three blind retries, no classes", (30, 40), "critical calls answered per second"),
         new(new CollapseScenario(), "a service that loses a worker per 50 queued calls, and 18 % more load for 20 s", "three blind retries", (30, 50)),
         new(new CacheScenario(), "a cache with 90 % hits is flushed before a database of 40/s", "three blind retries", (60, 61)),
-        new(new LayersScenario(), "three layers with three attempts each, over a leaf that fails", "blind retries in each layer", (20, 60)),
+        new(new LayersScenario(), "three layers with three attempts each, over a leaf that fails", "blind retries in each layer", null, What: null),
         new(new ProbesScenario(), "health checks share ten saturated endpoints with the calls", "three blind retries", (20, 50)),
         new(new ColdStartScenario(), "a dependency dies and restarts cold: a tenth of its speed to all of it in 20 s", "a breaker that opens on five failures and lets all back after 5 s", (20, 50)),
         new(new ShardScenario(), "one of ten shards fails fully", "one breaker for the whole service", (20, 80)),

@@ -3,6 +3,7 @@ using System.Net.Http.Headers;
 using System.Text;
 using Malha.Resilience;
 using Malha.Resilience.Http;
+using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Options;
 
@@ -127,7 +128,7 @@ public sealed class AddMalhaResilienceTests
     [Fact]
     public async Task A_caller_that_leaves_ends_the_request_and_says_nothing_about_the_service()
     {
-        using var service = new FakeService(request => request.Address.AbsolutePath == "/hang" ? FakeService.Hang(request) : FakeService.Status(HttpStatusCode.OK));
+        using var service = new FakeService(request => request.Address.AbsolutePath == "/hang" ? FakeService.Hang(request) : FakeService.Status(HttpStatusCode.OK), Breaking);
         for (var i = 0; i < 10; i++)
         {
             using var caller = new CancellationTokenSource();
@@ -143,7 +144,7 @@ public sealed class AddMalhaResilienceTests
     [Fact]
     public async Task An_open_breaker_refuses_without_sending_and_says_so()
     {
-        using var service = new FakeService(_ => FakeService.Status(HttpStatusCode.InternalServerError), options => options.Retry = null);
+        using var service = new FakeService(_ => FakeService.Status(HttpStatusCode.InternalServerError), Breaking);
         for (var i = 0; i < 5; i++)
             (await service.GetAsync()).Dispose();
         var thrown = await Assert.ThrowsAsync<HttpRequestException>(() => service.GetAsync());
@@ -157,7 +158,7 @@ public sealed class AddMalhaResilienceTests
     public async Task Each_host_has_a_breaker_of_its_own()
     {
         using var service = new FakeService(
-            request => FakeService.Status(request.Address.Host == "bad.test" ? HttpStatusCode.InternalServerError : HttpStatusCode.OK), options => options.Retry = null);
+            request => FakeService.Status(request.Address.Host == "bad.test" ? HttpStatusCode.InternalServerError : HttpStatusCode.OK), Breaking);
         for (var i = 0; i < 5; i++)
             (await service.GetAsync("http://bad.test/")).Dispose();
         await Assert.ThrowsAsync<HttpRequestException>(() => service.GetAsync("http://bad.test/"));
@@ -170,7 +171,6 @@ public sealed class AddMalhaResilienceTests
     {
         using var service = new FakeService(_ => FakeService.Status(HttpStatusCode.InternalServerError), options =>
         {
-            options.Breaker = null;
             options.Retry = new RetryOptions { Attempts = 4, Backoff = BackoffKind.None };
         });
         for (var i = 0; i < 100; i++)
@@ -308,7 +308,7 @@ public sealed class AddMalhaResilienceTests
     [Fact]
     public async Task A_mistake_of_the_program_is_thrown_as_it_is_and_opens_no_breaker()
     {
-        using var service = new FakeService(request => request.Number <= 10 ? throw new InvalidOperationException("a bug") : FakeService.Status(HttpStatusCode.OK));
+        using var service = new FakeService(request => request.Number <= 10 ? throw new InvalidOperationException("a bug") : FakeService.Status(HttpStatusCode.OK), Breaking);
         for (var i = 0; i < 10; i++)
             Assert.Equal("a bug", (await Assert.ThrowsAsync<InvalidOperationException>(() => service.GetAsync())).Message);
         using var answer = await service.GetAsync();
@@ -335,9 +335,59 @@ public sealed class AddMalhaResilienceTests
     }
 
     [Fact]
+    public async Task A_second_call_for_the_same_client_changes_its_settings_and_puts_nothing_twice()
+    {
+        var services = new ServiceCollection();
+        var sent = 0;
+        services.AddHttpClient("one").AddMalhaResilience(options => options.Retry = new RetryOptions { Attempts = 2, Backoff = BackoffKind.None })
+            .ConfigurePrimaryHttpMessageHandler(() => new Failing(() => sent++));
+        services.AddHttpClient("one").AddMalhaResilience(options => options.ReplayBytes = 7);
+        await using var provider = services.BuildServiceProvider();
+        using var client = provider.GetRequiredService<IHttpClientFactory>().CreateClient("one");
+        using var answer = await client.GetAsync("http://payments.test/", Stop);
+        Assert.Equal(2, sent);
+        Assert.Equal(7, provider.GetRequiredService<IOptionsMonitor<HttpResilienceOptions>>().Get("one").ReplayBytes);
+    }
+
+    [Fact]
+    public async Task What_was_learned_outlives_the_factorys_handlers()
+    {
+        using var service = new FakeService(_ => FakeService.Status(HttpStatusCode.InternalServerError), Breaking);
+        for (var i = 0; i < 5; i++)
+            (await service.GetAsync()).Dispose();
+        using var fresh = service.FreshClient();
+        var thrown = await Assert.ThrowsAsync<HttpRequestException>(() => service.Pass(fresh.GetAsync("/", Stop)));
+        Assert.IsType<ResilienceRefusedException>(thrown.InnerException);
+    }
+
+    [Fact]
+    public async Task Settings_from_configuration_apply_while_the_program_runs()
+    {
+        var configuration = new ConfigurationBuilder().AddInMemoryCollection(new Dictionary<string, string?> { ["Retry:Attempts"] = "2", ["Retry:Backoff"] = "None" }).Build();
+        using var service = new FakeService(_ => FakeService.Status(HttpStatusCode.InternalServerError), configuration: configuration);
+        (await service.GetAsync()).Dispose();
+        Assert.Equal(2, service.Seen.Count);
+        configuration["Retry:Attempts"] = "5";
+        configuration.Reload();
+        (await service.GetAsync()).Dispose();
+        Assert.Equal(7, service.Seen.Count);
+    }
+
+    [Fact]
     public void The_defaults_are_good() => Assert.Empty(new HttpResilienceOptions().Validate());
 
+    private static void Breaking(HttpResilienceOptions options) => (options.Retry, options.Breaker) = (null, new BreakerOptions());
+
     private static Action<HttpResilienceOptions> Limited(int queue) => options => options.Concurrency = new AdmissionOptions { Limit = new ConcurrencyLimitOptions { Fixed = 1 }, Queue = queue };
+
+    private sealed class Failing(Action sent) : HttpMessageHandler
+    {
+        protected override Task<HttpResponseMessage> SendAsync(HttpRequestMessage request, CancellationToken cancellationToken)
+        {
+            sent();
+            return FakeService.Status(HttpStatusCode.InternalServerError);
+        }
+    }
 
     /// <summary>As a network stream: its length is not known.</summary>
     private sealed class Unseekable(Stream inner) : Stream

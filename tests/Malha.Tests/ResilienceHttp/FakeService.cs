@@ -1,5 +1,6 @@
 using System.Net;
 using Malha.Resilience.Http;
+using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Time.Testing;
 
@@ -14,9 +15,14 @@ internal sealed class FakeService : IDisposable
     private readonly ServiceProvider _services;
     private readonly List<SeenRequest> _seen = [];
 
-    public FakeService(Func<SeenRequest, Task<HttpResponseMessage>> answer, Action<HttpResilienceOptions>? configure = null)
+    private readonly Func<SeenRequest, Task<HttpResponseMessage>> _answer;
+
+    public FakeService(Func<SeenRequest, Task<HttpResponseMessage>> answer, Action<HttpResilienceOptions>? configure = null, IConfiguration? configuration = null)
     {
+        _answer = answer;
         var services = new ServiceCollection();
+        if (configuration is not null)
+            services.Configure<HttpResilienceOptions>("test", configuration);
         services.AddSingleton<TimeProvider>(Time);
         services.AddSingleton(new Malha.Resilience.Chance(1));
         services.AddHttpClient("test", client =>
@@ -30,6 +36,10 @@ internal sealed class FakeService : IDisposable
     public FakeTimeProvider Time { get; } = new();
 
     public HttpClient Client => _services.GetRequiredService<IHttpClientFactory>().CreateClient("test");
+
+    /// <summary>A client over handlers that were just made, as the factory makes them every few minutes.</summary>
+    public HttpClient FreshClient() =>
+        new(new HttpResilienceHandler(_services.GetRequiredKeyedService<HttpPipelines>("test")) { InnerHandler = new Handler(this, _answer) }) { BaseAddress = new Uri("http://payments.test/") };
 
     public IReadOnlyList<SeenRequest> Seen
     {

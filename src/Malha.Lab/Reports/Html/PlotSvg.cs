@@ -73,7 +73,7 @@ internal static partial class PlotSvg
             TextColor = Ink,
             PlotAreaBorderColor = OxyColors.Transparent,
             Background = OxyColors.Undefined,
-            Padding = new OxyThickness(4, 8, 12, 4),
+            Padding = new OxyThickness(16, 8, 12, 4),
         };
         // Where it begins within the first second, the axis begins with it.
         var first = plot.Series.SelectMany(series => series.X).Min();
