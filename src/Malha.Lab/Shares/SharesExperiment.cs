@@ -79,7 +79,7 @@ internal sealed class SharesExperiment : Experiment
 
     public override string Why =>
         "A service does not know whose call matters. When a nightly job or a client gone wild asks for five times what it can do, everybody waits behind it. A limit on what is let through keeps the service "
-        + "healthy, but refuses without looking at who asks: most of those refused are right, some are not. With classes each has a guaranteed share of the service, lends what it does not use, and gets it back "
+        + "healthy, but refuses the important and the unimportant alike. With classes each has a guaranteed share of the service, lends what it does not use, and gets it back "
         + "within one call's time.";
 
     public override string Setup =>

@@ -78,6 +78,9 @@ internal sealed class FakeService : IDisposable
 
     private sealed class Handler(FakeService service, Func<SeenRequest, Task<HttpResponseMessage>> answer) : HttpMessageHandler
     {
+        /// <summary>As a real handler it can be called synchronously.</summary>
+        protected override HttpResponseMessage Send(HttpRequestMessage request, CancellationToken cancellationToken) => new(HttpStatusCode.OK);
+
         protected override async Task<HttpResponseMessage> SendAsync(HttpRequestMessage request, CancellationToken cancellationToken)
         {
             var body = request.Content is null ? null : await request.Content.ReadAsStringAsync(cancellationToken);
