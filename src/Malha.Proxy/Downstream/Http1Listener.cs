@@ -104,17 +104,17 @@ internal sealed class Http1Listener : IDisposable
         Handshakes.EndAll();
         foreach (var connection in Open())
             connection.Drain();
-        if (Connections == 0)
-            return;
         try
         {
-            await _drained.Task.WaitAsync(patience, Plane.Time);
+            if (Connections > 0)
+                await _drained.Task.WaitAsync(patience, Plane.Time);
         }
         catch (TimeoutException)
         {
             foreach (var connection in Open())
                 connection.Abort();
         }
+        Http2.Dispose();
     }
 
     public void Ended(ClientConnection connection)

@@ -21,18 +21,18 @@ internal sealed class Http2Server(DataPlane plane, ListenerConfig config) : IDis
     private const int StreamWindow = 256 * 1024;
     private const int ConnectionWindow = 512 * 1024;
 
-    private readonly Channel<ConnectionContext> _accepted = Channel.CreateUnbounded<ConnectionContext>(new UnboundedChannelOptions { SingleReader = true });
     private readonly Lock _starting = new();
-    private KestrelServer? _server;
+    private Kestrel? _server;
     private ListenerConfig _config = config;
     private bool _isDisposed;
 
-    /// <summary>Serves a connection, from now until it ends.</summary>
+    /// <summary>Serves a connection, from now until it ends. Starting takes its time, and is not for a thread of the socket engine.</summary>
     public void Serve(Http2Transport connection)
     {
-        _accepted.Writer.TryWrite(connection);
-        if (Volatile.Read(ref _server) is null)
-            ThreadPool.UnsafeQueueUserWorkItem(static server => server.Start(), this, preferLocal: false);
+        if (Volatile.Read(ref _server) is { } running)
+            running.Take(connection);
+        else
+            ThreadPool.UnsafeQueueUserWorkItem(static first => first.Server.Begin(first.Connection), (Server: this, Connection: connection), preferLocal: false);
     }
 
     /// <summary>New settings for the listener; timeouts hold from the next time that one begins, sizes for new connections.</summary>
@@ -42,35 +42,52 @@ internal sealed class Http2Server(DataPlane plane, ListenerConfig config) : IDis
         {
             _config = config;
             if (_server is not null)
-                Apply(config, _server.Options.Limits);
+                Apply(config, _server.Limits);
         }
     }
 
     public void Dispose()
     {
-        KestrelServer? server;
+        Kestrel? server;
         lock (_starting)
         {
             _isDisposed = true;
             server = _server;
         }
-        _accepted.Writer.TryComplete();
         server?.Dispose();
     }
 
-    private void Start()
+    private void Begin(Http2Transport connection)
+    {
+        Kestrel? running = null;
+        try
+        {
+            running = Start();
+        }
+        catch (Exception exception)
+        {
+            // A bug; it must not end the process.
+            plane.Failed(exception);
+        }
+        if (running is not null)
+            running.Take(connection);
+        else
+            _ = connection.DisposeAsync().AsTask();
+    }
+
+    // Null when the listener is gone: whoever came so late is cut off with it.
+    private Kestrel? Start()
     {
         lock (_starting)
         {
             if (_server is not null || _isDisposed)
-                return;
+                return _server;
             var options = new KestrelServerOptions { AddServerHeader = false, RequestHeaderEncodingSelector = Latin1, ResponseHeaderEncodingSelector = Latin1 };
             Apply(_config, options.Limits);
             options.Listen(new IPEndPoint(IPAddress.Loopback, 0), listen => listen.Protocols = HttpProtocols.Http2);
-            var server = new KestrelServer(Options.Create(options), new Factory(_accepted.Reader), NullLoggerFactory.Instance);
-            // Nothing in it waits: it binds nothing.
-            server.StartAsync(new Http2Application(plane), CancellationToken.None).GetAwaiter().GetResult();
+            var server = new Kestrel(options, new Http2Application(plane));
             Volatile.Write(ref _server, server);
+            return server;
         }
     }
 
@@ -92,6 +109,30 @@ internal sealed class Http2Server(DataPlane plane, ListenerConfig config) : IDis
         limits.MaxRequestBodySize = null;
         limits.MinRequestBodyDataRate = null;
         limits.MaxRequestBufferSize = Math.Max(1024 * 1024, config.MaxHeaderSize);
+    }
+
+    /// <summary>A server that runs. In a class of its own, so that nothing of it is loaded before it is needed.</summary>
+    private sealed class Kestrel : IDisposable
+    {
+        private readonly Channel<ConnectionContext> _accepted = Channel.CreateUnbounded<ConnectionContext>(new UnboundedChannelOptions { SingleReader = true });
+        private readonly KestrelServer _server;
+
+        public Kestrel(KestrelServerOptions options, Http2Application application)
+        {
+            _server = new KestrelServer(Options.Create(options), new Factory(_accepted.Reader), NullLoggerFactory.Instance);
+            // Nothing in it waits: it binds nothing.
+            _server.StartAsync(application, CancellationToken.None).GetAwaiter().GetResult();
+        }
+
+        public KestrelServerLimits Limits => _server.Options.Limits;
+
+        public void Take(ConnectionContext connection) => _accepted.Writer.TryWrite(connection);
+
+        public void Dispose()
+        {
+            _accepted.Writer.TryComplete();
+            _server.Dispose();
+        }
     }
 
     private sealed class Factory(ChannelReader<ConnectionContext> accepted) : IConnectionListenerFactory

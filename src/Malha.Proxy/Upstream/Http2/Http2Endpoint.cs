@@ -13,8 +13,6 @@ internal sealed class Http2Endpoint
     /// <summary>What a server lets a connection carry at a time (RFC 9113, 6.5.2 advises no less); with the connections it bounds what is under way.</summary>
     private const int StreamsPerConnection = 100;
 
-    private static readonly HttpRequestOptionsKey<AttemptSlot> SlotKey = new("malha.slot");
-
     private readonly EndpointState _endpoint;
     private readonly UpstreamTls? _tls;
     private readonly HttpMessageInvoker _invoker;
@@ -56,7 +54,7 @@ internal sealed class Http2Endpoint
 
     public Task<HttpResponseMessage> SendAsync(HttpRequestMessage request, AttemptSlot slot, CancellationToken cancellation)
     {
-        request.Options.Set(SlotKey, slot);
+        request.Options.Set(Http2RequestMessage.SlotKey, slot);
         return _invoker.SendAsync(request, cancellation);
     }
 
@@ -81,7 +79,7 @@ internal sealed class Http2Endpoint
     {
         var metrics = _endpoint.Metrics;
         metrics.ConnectBegan();
-        if (request.Options.TryGetValue(SlotKey, out var slot) && !slot.TryOpenFile())
+        if (request.Options.TryGetValue(Http2RequestMessage.SlotKey, out var slot) && !slot.TryOpenFile())
         {
             metrics.ConnectEnded(ConnectOutcome.OutOfFiles);
             throw new DialException(ConnectOutcome.OutOfFiles);

@@ -8,6 +8,9 @@ namespace Malha.Proxy.Upstream.Http2;
 /// <summary>The request as the endpoint gets it, from the same text that an HTTP/1.1 endpoint would get: what passes and what is added is decided in one place.</summary>
 internal static class Http2RequestMessage
 {
+    /// <summary>Under which a request tells whoever opens a connection for it what it is for.</summary>
+    public static readonly HttpRequestOptionsKey<AttemptSlot> SlotKey = new("malha.slot");
+
     // A connection of HTTP/2 says these in frames, and counts lengths itself.
     private const ulong NotSent =
         1UL << (int)KnownHeader.Connection | 1UL << (int)KnownHeader.TransferEncoding | 1UL << (int)KnownHeader.ContentLength
