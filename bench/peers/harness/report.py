@@ -10,6 +10,7 @@ from .load import Case, Closed, Open, Window
 
 BEGIN, END = "<!-- peers: begin (written by bench/peers/run) -->", "<!-- peers: end -->"
 POLICIES = ("<!-- policies: begin (written by bench/peers/run --policies) -->", "<!-- policies: end -->")
+TLS = ("<!-- tls: begin (written by bench/peers/run --tls) -->", "<!-- tls: end -->")
 
 
 @dataclass

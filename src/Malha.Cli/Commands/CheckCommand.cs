@@ -3,6 +3,7 @@ using System.Globalization;
 using System.Text;
 using System.Text.Json;
 using Malha.Configuration;
+using Malha.Proxy.Tls;
 
 namespace Malha.Cli.Commands;
 
@@ -35,12 +36,16 @@ internal static class CheckCommand
             var config = result.Config;
             string[] counts = [Count(config.Listeners.Count, "listener"), Count(config.Services.Count, "service"), Count(config.Routes.Count, "route")];
             output.WriteLine($"{file} is good: {string.Join(", ", counts)}");
+            foreach (var notice in Notices(config))
+                output.WriteLine($"warning: {notice}");
             return;
         }
 
         foreach (var error in result.Errors)
             output.WriteLine(error);
     }
+
+    private static IEnumerable<string> Notices(MalhaConfig config) => CertificateNotices.Of(config, TimeProvider.System.GetUtcNow());
 
     private static string ToJson(string file, ConfigResult result)
     {
@@ -55,6 +60,10 @@ internal static class CheckCommand
                 json.WriteNumber("listeners", result.Config.Listeners.Count);
                 json.WriteNumber("services", result.Config.Services.Count);
                 json.WriteNumber("routes", result.Config.Routes.Count);
+                json.WriteStartArray("warnings");
+                foreach (var notice in Notices(result.Config))
+                    json.WriteStringValue(notice);
+                json.WriteEndArray();
             }
 
             json.WriteStartArray("errors");

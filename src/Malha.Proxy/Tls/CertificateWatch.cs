@@ -7,7 +7,7 @@ namespace Malha.Proxy.Tls;
 internal sealed class CertificateWatch : IDisposable
 {
     /// <summary>certbot renews 30 days before the end, and Caddy when a third of the time is left: by then something has gone wrong for two weeks.</summary>
-    private static readonly TimeSpan Soon = TimeSpan.FromDays(14);
+    public static readonly TimeSpan Soon = TimeSpan.FromDays(14);
 
     private static readonly TimeSpan Every = TimeSpan.FromHours(1);
 

@@ -23,8 +23,10 @@ public sealed class TestsslTests : IDisposable
         Assert.SkipUnless(All, "takes minutes; MALHA_TEST_ALL=1 runs it");
         Assert.SkipUnless(File.Exists(Program), "testssl.sh is not installed (apt-get install testssl.sh)");
         using var certificate = _pki.Issue(["localhost"], TestPki.Now.AddDays(-5), TestPki.Now.AddDays(300), LikeAnybodys);
-        await using var origin = ScriptedOrigin.Answering(_ => ScriptedOrigin.Answer("hello"));
-        await using var gateway = TestGateway.Start(TestGateway.File(origin.Url, listener: $"tls: {{ {_pki.Files(certificate, "localhost")} }}"));
+        await using var gateway = TestGateway.Start($$"""
+            listeners: { edge: { address: "127.0.0.1:0", tls: { {{_pki.Files(certificate, "localhost")}} } } }
+            routes: [ { respond: { body: hello } } ]
+            """);
         var report = _pki.PathOf("report.json");
         var (_, output, errors) = await OtherProgram.RunAsync(
             Program,

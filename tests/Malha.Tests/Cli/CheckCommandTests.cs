@@ -21,6 +21,27 @@ public sealed class CheckCommandTests
     }
 
     [Fact]
+    public void A_certificate_that_has_expired_is_a_warning_with_its_place()
+    {
+        using var directory = new TemporaryDirectory();
+        foreach (var (name, years) in new[] { ("old", 1), ("good", 50) })
+        {
+            var (certificate, key) = TestCertificate.Make(name, years);
+            directory.Write($"{name}.pem", certificate);
+            directory.Write($"{name}.key", key);
+        }
+        var file = directory.Write("malha.yaml", """
+            listeners:
+              a: { address: 127.0.0.1:0, tls: { certificate: file:old.pem, key: file:old.key } }
+              b: { address: 127.0.0.1:0, tls: { certificate: file:good.pem, key: file:good.key } }
+            """);
+        var warning = $"{file}:2:50: listeners.a.tls.certificate: the certificate (CN=old) expired on 2021-01-01";
+        Assert.Equal((0, $"{file} is good: 2 listeners, 0 services, 0 routes\nwarning: {warning}\n", ""), Run(file));
+        using var json = JsonDocument.Parse(Run(file, "--json").Item2);
+        Assert.Equal(warning, Assert.Single(json.RootElement.GetProperty("warnings").EnumerateArray()).GetString());
+    }
+
+    [Fact]
     public void A_bad_file_ends_with_1_and_lists_everything()
     {
         using var directory = new TemporaryDirectory();
