@@ -133,9 +133,10 @@ internal sealed class TlsChannel(SslStream stream, TlsTransport transport, ByteC
             {
                 return stream.ShutdownAsync();
             }
-            catch (Exception exception) when (exception is IOException or ObjectDisposedException or InvalidOperationException)
+            catch (Exception)
             {
-                // Gone already: there is nobody left to tell.
+                // Gone already, or in the middle of something that only OpenSSL has a name for (a renegotiation that was refused): SslStream wraps
+                // what goes wrong in a read or a write, and not this. There is nobody left to tell.
                 return null;
             }
         }
@@ -147,7 +148,7 @@ internal sealed class TlsChannel(SslStream stream, TlsTransport transport, ByteC
         {
             await saying;
         }
-        catch (Exception exception) when (exception is IOException or ObjectDisposedException or InvalidOperationException)
+        catch (Exception)
         {
             // As above.
         }

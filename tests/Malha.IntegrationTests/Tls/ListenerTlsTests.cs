@@ -252,6 +252,20 @@ public sealed class ListenerTlsTests : IDisposable
     }
 
     [Fact]
+    public async Task Client_that_renegotiates_is_let_go()
+    {
+        Assert.SkipUnless(File.Exists("/usr/bin/openssl"), "openssl is not installed");
+        await using var origin = ScriptedOrigin.Echoing();
+        await using var gateway = Gateway(origin);
+        // s_client takes a line of R for a command, and ends when the server does.
+        var (_, _, said) = await OtherProgram.RunAsync("/usr/bin/openssl", ["s_client", "-tls1_2", "-connect", $"127.0.0.1:{gateway.Port}", "-CAfile", _pki.Ca], "R\n");
+        Assert.Contains("RENEGOTIATING", said, StringComparison.Ordinal);
+        var listener = gateway.Host.Listeners.First();
+        await Eventually.HoldsAsync(() => listener.Connections == 0, "the connection is gone");
+        Assert.Equal(1, listener.Handshakes.Completed(SslProtocols.Tls12));
+    }
+
+    [Fact]
     public async Task Client_that_goes_ends_its_exchange_over_tls_too()
     {
         await using var origin = ScriptedOrigin.Start(async peer =>

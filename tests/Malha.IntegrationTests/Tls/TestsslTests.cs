@@ -25,7 +25,9 @@ public sealed class TestsslTests : IDisposable
         using var certificate = _pki.Issue(["localhost"], TestPki.Now.AddDays(-5), TestPki.Now.AddDays(300), LikeAnybodys);
         await using var gateway = TestGateway.Start($$"""
             listeners: { edge: { address: "127.0.0.1:0", tls: { {{_pki.Files(certificate, "localhost")}} } } }
-            routes: [ { respond: { body: hello } } ]
+            routes:
+              # What a service behind it would say of itself; the listener adds nothing to answers.
+              - respond: { body: hello, headers: { Strict-Transport-Security: max-age=31536000, X-Content-Type-Options: nosniff, Content-Security-Policy: "default-src 'self'" } }
             """);
         var report = _pki.PathOf("report.json");
         var (_, output, errors) = await OtherProgram.RunAsync(
