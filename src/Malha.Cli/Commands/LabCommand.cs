@@ -113,7 +113,8 @@ internal static class LabCommand
         if (json)
             output.WriteLine(LabJson.Write(found));
         else
-            LabText.Write(found, AdminCommand.Console(output));
+            // Long cells are broken to fit a terminal: there is nothing in them to copy.
+            LabText.Write(found, AdminCommand.Console(output, isRedrawn: !Console.IsOutputRedirected));
         return request.Report is { } file && Save(found, file, json, output, error) is { } failed ? failed : found.Passed ? Usage.Done : Usage.Bad;
     }
 
