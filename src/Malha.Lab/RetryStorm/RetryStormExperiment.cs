@@ -11,6 +11,10 @@ internal sealed class RetryStormExperiment : Experiment
     private const int Over = StormRun.StallAt + StormRun.StallSeconds;
     private const double LayersAtMost = 1.35;
     private const double BudgetAtMost = 1.12;
+    private const double GoodAtLeast = .95;
+
+    /// <summary>A second is good with nine tenths of its calls: a trial of the limit may cost one some of them.</summary>
+    private const double GoodSecond = .9;
     private static readonly Arm[] LayerArms = [Arm.Naive, Arm.Malha];
     private static readonly double[] Failing = [.1, .3, .5, .7, .9, 1];
 
@@ -53,11 +57,12 @@ internal sealed class RetryStormExperiment : Experiment
 
     private static Findings Conclude(List<double> blind, List<double> budget, List<double> layers, List<Tally> storms)
     {
-        var (naive, malha) = (storms[0].RecoveryAfter(Over, .95), storms[^1].RecoveryAfter(Over, .95));
+        var (naive, malha) = (storms[0].RecoveryAfter(Over, GoodSecond), storms[^1].RecoveryAfter(Over, GoodSecond));
+        var goodput = storms[^1].Share(Over + 10, StormRun.End);
         var attempts = AttemptsAfter(storms[^1]);
-        var passed = double.IsPositiveInfinity(naive) && malha <= 10 && attempts <= BudgetAtMost && budget.Max() <= BudgetAtMost && layers[1] <= LayersAtMost;
+        var passed = double.IsPositiveInfinity(naive) && malha <= 10 && goodput >= GoodAtLeast && attempts <= BudgetAtMost && budget.Max() <= BudgetAtMost && layers[1] <= LayersAtMost;
         var reason = FormattableString.Invariant(
-            $"With three blind retries the service {(double.IsFinite(naive) ? "recovers" : "never recovers")} from a stall of 3 s; with Malha it is good again after {Cell.Number(malha, 0, " s").Text} (asked: 10)")
+            $"With three blind retries the service {(double.IsFinite(naive) ? "recovers" : "never recovers")} from a stall of 3 s; with Malha it is good again after {Cell.Number(malha, 0, " s").Text} (asked: 10), and from then on {100 * goodput:0.0} % are answered")
             + FormattableString.Invariant($", no failure rate makes more than {budget.Max():0.00} attempts of a request (asked: {BudgetAtMost}), and three layers make {layers[1]:0.00} (asked: {LayersAtMost}; blind: {layers[0]:0.0}).");
         return new Findings(new Verdict(passed, reason), [Amplification(blind, budget), Layers(layers), Storm(storms)], [Curve(blind, budget), Good(storms), Attempts(storms)]);
     }
@@ -86,7 +91,7 @@ internal sealed class RetryStormExperiment : Experiment
         Arms.Select((arm, i) => (IReadOnlyList<Cell>)
         [
             arm.Name,
-            Cell.Number(storms[i].RecoveryAfter(Over, .95), 0, " s"),
+            Cell.Number(storms[i].RecoveryAfter(Over, GoodSecond), 0, " s"),
             Cell.Share(storms[i].Share(Over + 10, StormRun.End)),
             Cell.Number(AttemptsAfter(storms[i]), 2),
         ]).ToList());

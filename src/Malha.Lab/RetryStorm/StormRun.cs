@@ -17,7 +17,7 @@ internal enum Retrying
     /// <summary>Three times, with full jitter, paid from Malha's budget.</summary>
     Budget = 3,
 
-    /// <summary>As Malha comes: the budget, a limit on what is in flight, and a breaker.</summary>
+    /// <summary>As Malha comes: the budget, and a limit on what is in flight.</summary>
     Malha = 4,
 }
 
@@ -68,11 +68,12 @@ internal static class StormRun
             return new BlindCaller(time, tally, service.Call, AttemptTimeout, retrying == Retrying.Never ? 0 : Attempts - 1).Ask;
         var setup = new GatewaySetup
         {
+            Breaker = null,
             Retry = new RetryOptions { Attempts = Attempts },
             Deadline = new DeadlineOptions { Timeout = AttemptTimeout * Attempts + TimeSpan.FromSeconds(1), AttemptTimeout = AttemptTimeout },
         };
         if (retrying != Retrying.Malha)
-            setup = setup with { Admission = null, Breaker = null };
+            setup = setup with { Admission = null };
         if (retrying == Retrying.Jitter)
             setup = setup with { Budget = new RetryBudgetOptions { Ratio = 1, FloorPerSecond = 1_000_000 } };
         var gateway = new Gateway(time, setup, chance);
