@@ -110,6 +110,20 @@ public sealed class GuardTests
     }
 
     [Fact]
+    public async Task Head_that_is_too_large_or_has_too_many_fields_ends_its_stream_only()
+    {
+        await using var origin = ScriptedOrigin.Echoing();
+        await using var gateway = TestGateway.Before(origin, listener: "maxHeaderSize: 4KiB, maxHeaders: 20");
+        await using var client = await H2Peer.ConnectAsync(gateway.Port);
+        await client.SendAsync(H2Peer.Headers, H2Peer.EndHeaders | H2Peer.EndStream, 1, H2Peer.Request("GET", "/", ("x-large", new string('x', 5_000))));
+        Assert.StartsWith("431", await client.AnswerAsync(1), StringComparison.Ordinal);
+        await client.SendAsync(H2Peer.Headers, H2Peer.EndHeaders | H2Peer.EndStream, 3, H2Peer.Request("GET", "/", [.. Enumerable.Range(0, 30).Select(number => ($"x-{number}", "1"))]));
+        Assert.Contains("\"status\":431,\"detail\":\"The message has more headers", await client.AnswerAsync(3), StringComparison.Ordinal);
+        await client.SendAsync(H2Peer.Headers, H2Peer.EndHeaders | H2Peer.EndStream, 5, H2Peer.Request("GET", "/next"));
+        Assert.StartsWith("200 GET /next", await client.AnswerAsync(5), StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task Cookie_crumbs_are_one_field_and_what_is_added_is_what_HTTP_1_gets()
     {
         await using var origin = ScriptedOrigin.Echoing();

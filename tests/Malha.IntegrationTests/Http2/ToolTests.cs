@@ -34,10 +34,10 @@ public sealed partial class ToolTests
     [Fact]
     public async Task H2load_finds_no_error()
     {
-        await using var origin = ScriptedOrigin.Answering(_ => ScriptedOrigin.Answer(new string('x', 128)));
-        await using var gateway = TestGateway.Start(TestGateway.File(origin.Url, "concurrency: 1000") + TestGateway.Quiet);
+        await using var origin = await TwoProtocolOrigin.StartAsync();
+        await using var gateway = TestGateway.Start(TestGateway.File(origin.Url(1), "concurrency: 1000") + TestGateway.Quiet);
         var requests = Environment.GetEnvironmentVariable("MALHA_TEST_ALL") is "1" ? 200_000 : 5_000;
-        var (code, text) = await RunAsync("h2load", ["-n", requests.ToString(CultureInfo.InvariantCulture), "-c", "8", "-m", "8", $"http://127.0.0.1:{gateway.Port}/"]);
+        var (code, text) = await RunAsync("h2load", ["-n", requests.ToString(CultureInfo.InvariantCulture), "-c", "8", "-m", "8", $"http://127.0.0.1:{gateway.Port}/length"]);
         Assert.True(code == 0, text);
         Assert.Contains($"{requests} succeeded, 0 failed, 0 errored, 0 timeout", text, StringComparison.Ordinal);
         Assert.Contains($"status codes: {requests} 2xx", text, StringComparison.Ordinal);

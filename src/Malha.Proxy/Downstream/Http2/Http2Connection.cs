@@ -79,7 +79,14 @@ internal sealed class Http2Connection : ClientConnection
             Channel.Abort();
     }
 
-    private void RequestClose() => Volatile.Read(ref _features)?.Get<IConnectionLifetimeNotificationFeature>()?.RequestClose();
+    private void RequestClose()
+    {
+        if (Volatile.Read(ref _features)?.Get<IConnectionLifetimeNotificationFeature>() is { } served)
+            served.RequestClose();
+        else
+            // Kestrel has not begun with it: nothing that it has asked is being worked on.
+            Channel.ShutdownReceive();
+    }
 
     // Kestrel's own code runs on the thread pool, never on a thread of the socket engine or the wheel.
     private void Off(Action<Http2Connection> action) => ThreadPool.UnsafeQueueUserWorkItem(action, this, preferLocal: false);

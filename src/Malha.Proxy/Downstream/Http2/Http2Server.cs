@@ -98,17 +98,18 @@ internal sealed class Http2Server(DataPlane plane, ListenerConfig config) : IDis
     {
         limits.KeepAliveTimeout = config.IdleTimeout;
         limits.RequestHeadersTimeout = config.HeaderTimeout;
-        limits.MaxRequestHeaderCount = config.MaxHeaders + Http2Request.PseudoFields;
-        limits.MaxRequestHeadersTotalSize = (int)config.MaxHeaderSize;
-        limits.MaxRequestLineSize = (int)config.MaxHeaderSize;
-        limits.Http2.MaxRequestHeaderFieldSize = (int)config.MaxHeaderSize;
+        // What is somewhat too large is answered 431 by us; only beyond that Kestrel ends the connection, and all its streams with it.
+        limits.MaxRequestHeaderCount = (2 * config.MaxHeaders) + Http2Request.PseudoFields;
+        limits.MaxRequestHeadersTotalSize = 2 * (int)config.MaxHeaderSize;
+        limits.MaxRequestLineSize = 2 * (int)config.MaxHeaderSize;
+        limits.Http2.MaxRequestHeaderFieldSize = 2 * (int)config.MaxHeaderSize;
         limits.Http2.MaxStreamsPerConnection = MaxStreams;
         limits.Http2.InitialStreamWindowSize = StreamWindow;
         limits.Http2.InitialConnectionWindowSize = ConnectionWindow;
         // Ours hold: a service's maxBody, and a listener's bodyTimeout and minBodyRate.
         limits.MaxRequestBodySize = null;
         limits.MinRequestBodyDataRate = null;
-        limits.MaxRequestBufferSize = Math.Max(1024 * 1024, config.MaxHeaderSize);
+        limits.MaxRequestBufferSize = Math.Max(1024 * 1024, 2 * config.MaxHeaderSize);
     }
 
     /// <summary>A server that runs. In a class of its own, so that nothing of it is loaded before it is needed.</summary>

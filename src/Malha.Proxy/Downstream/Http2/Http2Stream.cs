@@ -156,7 +156,14 @@ internal sealed class Http2Stream : TimerEntry, IRequestSource
             return;
         // As in HTTP/1.1: the attempt is broken off, and so is the wait for the body. Kestrel's pipe is not ours to call into on the wheel's thread.
         Cancel(CancelReason.SlowBody);
-        ThreadPool.UnsafeQueueUserWorkItem(static reader => reader.CancelPendingRead(), _reader, preferLocal: false);
+        ThreadPool.UnsafeQueueUserWorkItem(static late => late.Stream.EndReading(late.Ticket), (Stream: this, Ticket: Volatile.Read(ref _ticket)), preferLocal: false);
+    }
+
+    // It comes late, and the object may serve another request by then.
+    private void EndReading(long ticket)
+    {
+        if (Volatile.Read(ref _exchange) is not null && Volatile.Read(ref _ticket) == ticket)
+            _reader.CancelPendingRead();
     }
 
     [AsyncMethodBuilder(typeof(PooledAsyncMethodBuilder<>))]

@@ -127,7 +127,9 @@ internal sealed class H2Peer(Peer peer) : IAsyncDisposable
         while ((block[at] & 0xE0) == 0x20)
             at++;
         string[] indexed = ["200", "204", "206", "304", "400", "404", "500"];
-        return (block[at] & 0x80) != 0 && (block[at] & 0x7F) is >= 8 and <= 14 and var index
-            ? indexed[index - 8] : Encoding.Latin1.GetString(block, at + 2, block[at + 1] & 0x7F).ToString(CultureInfo.InvariantCulture);
+        // What has been said before on the connection has an index of its own, which nobody keeps here.
+        if ((block[at] & 0x80) != 0)
+            return (block[at] & 0x7F) is >= 8 and <= 14 and var index ? indexed[index - 8] : "again";
+        return Encoding.Latin1.GetString(block, at + 2, block[at + 1] & 0x7F).ToString(CultureInfo.InvariantCulture);
     }
 }
