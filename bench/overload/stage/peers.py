@@ -3,7 +3,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from harness.origin import fill, nginx_user
-from harness.peers import ENVOY, PUBLISH, Peer, all_peers
+from harness.machine import free_port
+from harness.peers import ENVOY, PUBLISH, Peer, Ports, all_peers, make_certificate
 
 CONF = Path(__file__).parent.parent / "conf"
 CRITICAL_KEY = "overload-critical-7d1f"
@@ -27,6 +28,11 @@ def _envoy_adaptive(directory: Path, upstream: int, port: int) -> list[str]:
     return [str(ENVOY), "--concurrency", "1", "--disable-hot-restart", "-l", "error", "-c", str(configuration)]
 
 
+def _in_clear(command):
+    """The listeners besides the plain one are there and nobody asks them."""
+    return lambda directory, upstream, port: command(directory, Ports(upstream, port, free_port(), free_port()))
+
+
 def malha(known: Peer, name: str, template: str, **values) -> Peer:
     """Malha as bench/peers builds it, with a configuration of ours."""
     def line(directory: Path, upstream: int, port: int) -> list[str]:
@@ -38,7 +44,8 @@ def malha(known: Peer, name: str, template: str, **values) -> Peer:
 
 def everybody(directory: Path) -> list[Peer]:
     """In the order of the table; Envoy as it comes is measured only when asked for: it does as nginx and HAProxy do."""
-    bare = {p.name: p for p in all_peers(directory, None, "")}
+    make_certificate(directory)
+    bare = {p.name: replace(p, command=_in_clear(p.command)) for p in all_peers(directory, None, "")}
     told = lambda name, command: replace(bare[name], name=f"{name}-{'adaptive' if name == 'envoy' else 'told'}", command=command)
     return [
         bare["nginx"],

@@ -2,6 +2,7 @@
 import hashlib
 import http.client
 import json
+import re
 import ssl
 import subprocess
 import time
@@ -27,6 +28,8 @@ class Case:
     body_bytes: int = 0
     close: bool = False
     tls: bool = False
+    http2: bool = False
+    """In clear with prior knowledge, with h2load."""
 
 
 CASES = [
@@ -38,6 +41,7 @@ CASES = [
     Case("tls128", "128-byte GET over TLS 1.3, keep-alive", "/128", tls=True),
     # wrk keeps a connection's session and offers it again, as browsers do.
     Case("tlsnew", "128-byte GET over TLS 1.3, a new connection per request, sessions resumed", "/128", close=True, tls=True),
+    Case("h2get128", "128-byte GET over HTTP/2 in clear, 8 connections × 8 streams", "/128", http2=True),
 ]
 
 
@@ -72,6 +76,14 @@ class _Sample:
 
 def check_bytes(case: Case, port: int, origin: Origin, name: str) -> None:
     """Twice on one connection, so that a proxy that spoils the second answer is seen too."""
+    if case.http2:
+        answer = subprocess.run(
+            ["curl", "-sS", "--max-time", "10", "--http2-prior-knowledge", _url(case, port), "-w", "%{http_code} %{http_version}"],
+            capture_output=True, check=False)
+        body = answer.stdout.removesuffix(b"200 2")
+        if answer.returncode != 0 or body == answer.stdout or hashlib.sha256(body).hexdigest() != origin.hashes[case.path]:
+            raise BenchError(f"{name} answers {case.path} over HTTP/2 with {answer.stdout[:200]} {answer.stderr[:200]}")
+        return
     if case.tls:
         connection = http.client.HTTPSConnection("localhost", port, timeout=10, context=ssl._create_unverified_context())
     else:
@@ -115,11 +127,28 @@ def _finish_wrk(load: subprocess.Popen, what: str) -> dict:
     return result
 
 
+def _h2load(case: Case, port: int, seconds: int, log: Path) -> subprocess.Popen:
+    log.unlink(missing_ok=True)
+    return subprocess.Popen(
+        ["h2load", "-t1", "-c8", "-m8", "-D", str(seconds), "-H", f"X-Api-Key: {API_KEY}", "--log-file", str(log), _url(case, port)],
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+
+
+def _finish_h2load(load: subprocess.Popen, what: str, log: Path) -> dict:
+    output = load.communicate(timeout=60)[0]
+    counts = re.search(r"(\d+) done, (\d+) succeeded, (\d+) failed, (\d+) errored, (\d+) timeout", output)
+    if load.returncode != 0 or counts is None or any(int(counts[n]) for n in (3, 4, 5)) or not int(counts[2]):
+        raise BenchError(f"h2load failed on {what}:\n{output}")
+    times = sorted(int(line.split()[2]) for line in log.read_text().splitlines())
+    return {"requests": int(counts[2]), "p50Ms": times[len(times) // 2] / 1e3, "p99Ms": times[len(times) * 99 // 100] / 1e3}
+
+
 def closed_loop(case: Case, port: int, origin: Origin, proxy: Group | None, seconds: int) -> Closed:
     """Saturation. The window lies inside wrk's run, so that what is in flight at its two ends cancels out."""
     what = f"{proxy.name if proxy else 'direct'} {case.name}"
     before = origin.requests()
-    load = _wrk(case, port, seconds + 1)
+    log = origin.directory / "h2load.log"
+    load = _h2load(case, port, seconds + 1, log) if case.http2 else _wrk(case, port, seconds + 1)
     try:
         time.sleep(0.6)
         first = _sample(origin, proxy, load.pid)
@@ -128,7 +157,7 @@ def closed_loop(case: Case, port: int, origin: Origin, proxy: Group | None, seco
             time.sleep(min(0.5, max(0.0, first.at + seconds - time.monotonic())))
             resident = max(resident, proxy.resident_bytes() if proxy else 0)
         last = _sample(origin, proxy, load.pid)
-        result = _finish_wrk(load, what)
+        result = _finish_h2load(load, what, log) if case.http2 else _finish_wrk(load, what)
     finally:
         load.kill()
         load.wait()

@@ -41,6 +41,7 @@ class Origin:
             "/1m": hashlib.sha256((bodies / "1m").read_bytes()).hexdigest(),
             "/post": hashlib.sha256(b"accepted").hexdigest(),
         }
+        self.directory = directory
         self.port, status_port = free_port(), free_port()
         configuration = fill(
             "origin.conf", directory / "origin.conf", USER=nginx_user(), DIR=directory,

@@ -18,8 +18,10 @@ PUBLISH = ROOT / "artifacts" / "publish"
 class Ports:
     upstream: int
     plain: int
+    http2: int
+    """HTTP/2 in clear, with prior knowledge."""
     tls: int
-    """The same over TLS 1.3, with the certificate in the directory: P-256, session tickets as each program has them when nothing is said."""
+    """HTTP/1.1 over TLS 1.3, with the certificate in the directory: P-256, session tickets as each program has them when nothing is said."""
 
 
 @dataclass(frozen=True)
@@ -84,7 +86,7 @@ def make_certificate(directory: Path) -> None:
 
 
 def _fill(name: str, directory: Path, ports: Ports, **values) -> Path:
-    return fill(name, directory / name, DIR=directory, UPSTREAM=ports.upstream, PORT=ports.plain, TLS_PORT=ports.tls, **values)
+    return fill(name, directory / name, DIR=directory, UPSTREAM=ports.upstream, PORT=ports.plain, TLS_PORT=ports.tls, H2_PORT=ports.http2, **values)
 
 
 def _nginx(directory: Path, ports: Ports) -> list[str]:
@@ -110,7 +112,7 @@ def _yarp(name: str, *arguments: str, env: dict[str, str] | None = None) -> Peer
     return Peer(
         name,
         command=lambda directory, ports: [
-            str(PUBLISH / "yarp" / "yarp"), f"http://127.0.0.1:{ports.upstream}", str(ports.plain), str(ports.tls), str(directory / "tls.pem"), str(directory / "tls.key"), *arguments],
+            str(PUBLISH / "yarp" / "yarp"), f"http://127.0.0.1:{ports.upstream}", str(ports.plain), str(ports.http2), str(ports.tls), str(directory / "tls.pem"), str(directory / "tls.key"), *arguments],
         version=lambda: "Yarp.ReverseProxy " + _package_version("Yarp.ReverseProxy") + ", .NET " + runtime_version(),
         prepare=lambda: publish(project, PUBLISH / "yarp", [project, *shared_build_files()]),
         env=env or {})
@@ -136,7 +138,7 @@ def _malha(name: str, conf: str, command: str | None, arguments: str) -> Peer:
 
     def line(directory: Path, ports: Ports) -> list[str]:
         configuration = _fill(conf, directory, ports)
-        return shlex.split(program.format(upstream=f"http://127.0.0.1:{ports.upstream}", port=ports.plain, tls_port=ports.tls, configuration=configuration))
+        return shlex.split(program.format(upstream=f"http://127.0.0.1:{ports.upstream}", port=ports.plain, tls_port=ports.tls, h2_port=ports.http2, configuration=configuration))
 
     revision = ["git", "-C", str(ROOT), "describe", "--always", "--dirty"]
     return Peer(

@@ -12,6 +12,8 @@ BEGIN, END = "<!-- peers: begin (written by bench/peers/run) -->", "<!-- peers: 
 POLICIES = ("<!-- policies: begin (written by bench/peers/run --policies) -->", "<!-- policies: end -->")
 TLS = ("<!-- tls: begin (written by bench/peers/run --tls) -->", "<!-- tls: end -->")
 
+HTTP2 = ("<!-- http2: begin (written by bench/peers/run --http2) -->", "<!-- http2: end -->")
+
 
 @dataclass
 class Start:
@@ -116,7 +118,7 @@ def render(results: Results, cases: list[Case], names: list[str], title: str) ->
     lines = [
         f"## {title}", "",
         f"`bench/peers/run {results.options}`".replace(" `", "`") + f" on {time.strftime('%Y-%m-%d')}: {machine()}. The proxy on one core, origin (nginx, one worker) and load on another; "
-        "64 connections. CPU is user + system time of all the proxy's processes per request, at saturation (wrk, closed loop); "
+        "64 connections (HTTP/2: h2load). CPU is user + system time of all the proxy's processes per request, at saturation (wrk, closed loop); "
         "the open-loop columns are at a fixed rate (oha), latency from the intended send time. Medians of the rounds. Compare ratios: µs do not carry over to other machines.", ""]
     if foreign:
         lines += [f"Other work on the machine took {_median(foreign):.1%} of it (median; worst window {max(foreign):.0%}).", ""]

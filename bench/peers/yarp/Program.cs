@@ -1,4 +1,4 @@
-// yarp UPSTREAM PORT TLS_PORT CERTIFICATE KEY [inline]: everything as YARP's own documentation sets it up. `inline` runs continuations on the sockets' threads,
+// yarp UPSTREAM PORT H2_PORT TLS_PORT CERTIFICATE KEY [inline]: everything as YARP's own documentation sets it up. `inline` runs continuations on the sockets' threads,
 // together with DOTNET_SYSTEM_NET_SOCKETS_INLINE_COMPLETIONS=1 in the environment.
 using System.Globalization;
 using System.Net;
@@ -9,8 +9,9 @@ using Yarp.ReverseProxy.Configuration;
 
 var upstream = args[0];
 var port = int.Parse(args[1], CultureInfo.InvariantCulture);
-var tlsPort = int.Parse(args[2], CultureInfo.InvariantCulture);
-var certificate = X509Certificate2.CreateFromPemFile(args[3], args[4]);
+var http2Port = int.Parse(args[2], CultureInfo.InvariantCulture);
+var tlsPort = int.Parse(args[3], CultureInfo.InvariantCulture);
+var certificate = X509Certificate2.CreateFromPemFile(args[4], args[5]);
 var inline = args.Contains("inline");
 
 var builder = WebApplication.CreateSlimBuilder();
@@ -20,6 +21,7 @@ builder.WebHost.UseKestrelHttpsConfiguration();
 builder.WebHost.ConfigureKestrel(kestrel =>
 {
     kestrel.Listen(IPAddress.Loopback, port);
+    kestrel.Listen(IPAddress.Loopback, http2Port, listen => listen.Protocols = HttpProtocols.Http2);
     kestrel.Listen(IPAddress.Loopback, tlsPort, listen =>
     {
         listen.Protocols = HttpProtocols.Http1;
