@@ -18,6 +18,9 @@ internal sealed record Overload
     /// <summary>Offered load, in multiples of the capacity.</summary>
     public double Load { get; init; } = 5;
 
+    /// <summary>The same, where it changes.</summary>
+    public Func<double, double>? LoadAt { get; init; }
+
     public double Seconds { get; init; } = 30;
 
     public double Capacity => Workers * 1000 / WorkMs;
@@ -39,7 +42,7 @@ internal sealed record Overload
             service.Workers = () => at(time.Seconds);
         var tally = new Tally((int)Seconds + 1);
         var gateway = new Gateway(time, new GatewaySetup { Retry = new RetryOptions { Attempts = 1 } }, chance.Fork());
-        time.Arrivals(chance.Fork(), _ => Load * Capacity, Seconds, () => WaitingClient.Ask(time, tally, gateway, service.Call, mean * 20, 0));
+        time.Arrivals(chance.Fork(), now => (LoadAt?.Invoke(now) ?? Load) * Capacity, Seconds, () => WaitingClient.Ask(time, tally, gateway, service.Call, mean * 20, 0));
         watch?.Invoke(time, gateway);
         time.RunUntil(Seconds + 2);
         return (tally, gateway);
@@ -66,6 +69,8 @@ internal static class WaitingClient
                     tally.Succeed(askedAt, time.Now);
                 else if (attempt < retries)
                     time.After(TimeSpan.FromMilliseconds(1), () => Try(attempt + 1));
+                else
+                    tally.Refuse(askedAt, time.Now);
             }, shareClass, route);
             if (call.Done)
                 return;

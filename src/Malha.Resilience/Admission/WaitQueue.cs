@@ -17,6 +17,14 @@ internal sealed class WaitQueue
     private const double PaceKept = 0.933;
     private static readonly TimeSpan Period = TimeSpan.FromMilliseconds(100);
 
+    /// <summary>More than twice as many as were served, over the last five periods or so, are a crowd.</summary>
+    private const double Crowd = 2;
+    private const double LatelyKept = 0.8;
+
+    /// <summary>A crowd has gone when nobody gave up for as long as so many take to come, but at least a period and at most five.</summary>
+    private const double CrowdAtLeast = 16;
+    private const double PeriodsAtMost = 5;
+
     private AdmissionWaiter? _oldest;
     private AdmissionWaiter? _newest;
     private Moment _drained;
@@ -25,6 +33,8 @@ internal sealed class WaitQueue
     private int _arrivedBefore;
     private int _served;
     private int _servedBefore;
+    private double _arrivedLately;
+    private double _servedLately;
     private double _pace;
     private Moment _lastExpiry = new(long.MinValue / 2);
 
@@ -87,7 +97,12 @@ internal sealed class WaitQueue
     }
 
     private bool Lingers(AdmissionOptions options, Moment now) =>
-        now - _lastExpiry < options.StandingAfter || (Count > 0 && now - _drained >= options.StandingAfter);
+        now - _lastExpiry < options.StandingAfter * StandsOn() || (Count > 0 && now - _drained >= options.StandingAfter);
+
+    /// <summary>Of few calls a crowd is not seen in every period: it would seem to have gone again and again.</summary>
+    private double StandsOn() => IsCrowd ? Math.Clamp(CrowdAtLeast / (_arrivedLately * (1 - LatelyKept)), 1, PeriodsAtMost) : 1;
+
+    private bool IsCrowd => _arrivedLately > Crowd * (_servedLately + 1);
 
     private bool Starts(AdmissionOptions options, Moment now) => now < StartsUntil && Count <= options.StartingQueue;
 
@@ -97,7 +112,7 @@ internal sealed class WaitQueue
         // The next one to come is counted in.
         var needed = (Count + 1) * Period;
         var pace = Math.Max(_pace, _served);
-        return needed <= pace * options.StandingWait || (needed <= pace * options.Wait && _arrivedBefore <= _servedBefore * Steady + 1);
+        return needed <= pace * options.StandingWait || (needed <= pace * options.Wait && !IsCrowd && _arrivedBefore <= _servedBefore * Steady + 1);
     }
 
     private void Turn(Moment now)
@@ -107,6 +122,8 @@ internal sealed class WaitQueue
             return;
         _pace = Math.Max(_served, _pace) * Math.Pow(PaceKept, Math.Floor(periods) - (_served > _pace ? 1 : 0));
         (_arrivedBefore, _servedBefore) = periods < 2 ? (_arrived, _served) : (0, 0);
+        var kept = Math.Pow(LatelyKept, Math.Floor(periods));
+        (_arrivedLately, _servedLately) = (_arrivedLately * kept + _arrived, _servedLately * kept + _served);
         (_arrived, _served, _period) = (0, 0, now);
     }
 

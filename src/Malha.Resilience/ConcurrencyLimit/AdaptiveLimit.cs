@@ -11,6 +11,8 @@ namespace Malha.Resilience;
 /// limit comes back. If they take half as long, it was a queue; the limit is halved again until it is none, and what is left is the base. So the base is
 /// bounded by what less concurrency shows, and cannot creep up under lasting overload. Trials come before a large cut, soon after the start, and then every
 /// 100 latencies, at least 10 s apart; only while the limit is in use.</para>
+/// <para>What need not be tried out is how latency rises while calls begin to come to a service that was idle: <see cref="Knee"/> sees it within ten
+/// calls. So the start of 20 does not stand in the way of a service with one worker.</para>
 /// <para>An answer within CoDel's target is quick enough, whatever it was that took so long: for a service whose answers take less, queues are counted from
 /// there on. Its latency moves by more with every pause of a thread, and to hold calls back that would have been answered in time helps nobody.</para>
 /// <para>Seats that are held back for classes that do not use them count as in use, and the limit is as much wider: what is in flight is what was found, not the
@@ -26,10 +28,10 @@ internal sealed class AdaptiveLimit
     private const int WindowSamplesAtLeast = 10;
     private const int WindowSamplesUsual = 100;
     private const int WindowSamplesAtMost = 1_000;
+    private const int TrialSamplesAtLeast = 8;
     private const int TrialSamplesAtMost = 200;
     private const int CutTrialSamplesAtMost = 24;
     private const double BelievedAtOnce = 1.5;
-    private const double CutTrialPart = 0.7;
     private const int TrialLatenciesAtMost = 30;
     private static readonly TimeSpan TrialAtMost = TimeSpan.FromMilliseconds(100);
     private static readonly double QuickEnough = Defaults.LimitQuickEnough.Ticks;
@@ -38,6 +40,18 @@ internal sealed class AdaptiveLimit
     private const double LargeCut = 0.75;
     private const double DropBackoff = 0.9;
     private const double Growth = 1.25;
+    private const int TargetSteps = 8;
+
+    /// <summary>One at work and one that is next, where α and β are too small for that.</summary>
+    private const double SeatsAboveServed = 2;
+
+    /// <summary>A ramp from idle to the first limit; what comes later belongs to another time.</summary>
+    private const int KneeSamplesAtMost = 40;
+
+    /// <summary>A service that may only have become slower gives less with every step down: small ones, and the fewer calls the lower.</summary>
+    private const double CutTrialPart = 0.7;
+    private const double CutTrialDivisor = 1.5;
+    private const int CutTrialSamplesPerSeat = 2;
 
     /// <summary>Latency that falls by all but this part of what concurrency fell by was a queue's; a knee in between falls by less.</summary>
     private const double Remainder = 0.3;
@@ -55,8 +69,13 @@ internal sealed class AdaptiveLimit
     private const int TrialEveryLatencies = 100;
     private static readonly TimeSpan TrialEvery = TimeSpan.FromSeconds(10);
 
-    private readonly Window _window = new();
-    private readonly Window _trial = new();
+    private readonly LimitWindow _window = new();
+    private readonly LimitWindow _trial = new();
+
+    /// <summary>Of the calls since the service was last idle, and the most of them at a time; no more is looked at once they have told what they can.</summary>
+    private readonly Knee _knee = new();
+    private bool _looks;
+    private int _most;
     private ConcurrencyLimitOptions _options;
     private double _limit;
 
@@ -80,7 +99,7 @@ internal sealed class AdaptiveLimit
     private int _trialLimit;
     private int _trialId;
     private int _trialSize;
-    private int _trialSizeAtMost;
+    private bool _isCutTrial;
     private int _trialStarted;
     private int _trialEnded;
     private Moment _trialBegan;
@@ -115,6 +134,13 @@ internal sealed class AdaptiveLimit
     /// </summary>
     public int Begin(int inFlight)
     {
+        if (inFlight == 1)
+        {
+            _knee.Restart();
+            (_looks, _most) = (true, 0);
+        }
+
+        _most = Math.Max(_most, inFlight);
         if (_trialLimit == 0 || inFlight > _trialLimit || _trialStarted >= _trialSize)
             return 0;
         _trialStarted++;
@@ -149,6 +175,8 @@ internal sealed class AdaptiveLimit
         var taken = (double)ticks;
         if (!dropped)
             _typical += (ticks - _typical) / (_typical <= 0 ? 1 : 16);
+        if (!dropped && _looks)
+            Look(taken, route, permit);
 
         if (_trialLimit > 0)
         {
@@ -166,6 +194,36 @@ internal sealed class AdaptiveLimit
         _window.Add(taken, idle, inFlight, permit.Held, dropped);
         if (IsWindowDone())
             ConcludeWindow(now);
+    }
+
+    /// <summary>
+    /// A ramp from an idle service to the limit is a trial that costs nothing. It is believed only for a limit that is twice too wide: what is nearer is the
+    /// windows' business, and later a latency that rises may as well be that of a slower service.
+    /// </summary>
+    private void Look(double taken, RouteBaseline route, in LimitPermit permit)
+    {
+        // Against the first call of the route: what it learned since, from calls that began with few others, may be queue already.
+        var first = route.First * _scale;
+        _knee.Add(permit.InFlight, Math.Max(taken, QuickEnough) / Math.Max(first, QuickEnough));
+        if (_trialLimit > 0 || _knee.Count > KneeSamplesAtMost)
+            _looks = false;
+        if (!_looks || _most + permit.Held < (int)_limit || !_knee.TryFind(out var workers, out var ratio, out var scatter))
+            return;
+        var spread = (permit.InFlight + permit.Held) / (double)permit.InFlight;
+        var target = Target(workers) * spread;
+        if (target > _limit / 2)
+            return;
+        _looks = false;
+        if (_baseWeight < _knee.Count && first > QuickEnough)
+        {
+            _baseWeight = _knee.Count;
+            _scatter = scatter;
+            Rescale(ratio * route.First / route.Ticks);
+        }
+
+        _limit = Math.Max(target, _options.Min);
+        _limitTried = _limit;
+        _window.Restart();
     }
 
     private bool IsWindowDone()
@@ -223,7 +281,7 @@ internal sealed class AdaptiveLimit
         var (inFlight, ratio, _, _) = seen;
         var queue = inFlight * (1 - 1 / ratio);
         var (alpha, beta, step) = Thresholds();
-        var distance = (inFlight - queue + (alpha + beta) / 2) * spread - _limit;
+        var distance = Target(inFlight - queue) * spread - _limit;
         var saturated = most >= (int)_limit;
         var uncertain = inFlight * _scatter / Math.Sqrt(_baseWeight);
         var confirmed = uncertain <= alpha / 2;
@@ -240,7 +298,7 @@ internal sealed class AdaptiveLimit
         if (queue < alpha)
         {
             if (saturated && whole)
-                Grow(Math.Max(_grew && queue < alpha / 2 ? _limit * (Growth - 1) : step, distance / 2), most);
+                Grow(Math.Max(_grew && queue < alpha / 2 ? _limit * (Growth - 1) : step, distance), most);
             _grew = saturated && whole;
         }
         else
@@ -250,7 +308,7 @@ internal sealed class AdaptiveLimit
             if (cut > 0 && _limit - cut < _limitTried * LargeCut && _windowsSinceTrial >= WindowsBetweenTrials)
             {
                 // A cut to be sure of, not a base to be known well: few calls must do, since every one costs throughput.
-                StartTrial(seen, CutTrialSamplesAtMost, now);
+                StartTrial(seen, ofCut: true, now);
                 return;
             }
 
@@ -261,7 +319,7 @@ internal sealed class AdaptiveLimit
         }
 
         if (saturated && IsTrialDue(confirmed, now) && queue >= alpha / 2)
-            StartTrial(seen, TrialSamplesAtMost, now);
+            StartTrial(seen, ofCut: false, now);
     }
 
     private bool IsTrialDue(bool confirmed, Moment now)
@@ -280,17 +338,27 @@ internal sealed class AdaptiveLimit
 
     private (double Alpha, double Beta, double Step) Thresholds()
     {
-        var log = Math.Max(1, Math.Log10(_limit));
-        var alpha = Math.Min(3 * log, Math.Max(1, _limit / 3));
-        return (alpha, 2 * alpha, log);
+        var alpha = Alpha(_limit);
+        return (alpha, 2 * alpha, Math.Max(1, Math.Log10(_limit)));
     }
 
-    private void StartTrial((double InFlight, double Ratio, double Error, int Count) seen, int samplesAtMost, Moment now)
+    private static double Alpha(double limit) => Math.Min(3 * Math.Max(1, Math.Log10(limit)), Math.Max(1, limit / 3));
+
+    /// <summary>The limit for a service that works on so many at a time: (α + β)/2 more, with the α and β of that very limit.</summary>
+    private static double Target(double served)
+    {
+        var limit = Math.Max(1, served);
+        for (var i = 0; i < TargetSteps; i++)
+            limit = served + 1.5 * Alpha(limit);
+        return Math.Max(limit, served + SeatsAboveServed);
+    }
+
+    private void StartTrial((double InFlight, double Ratio, double Error, int Count) seen, bool ofCut, Moment now)
     {
         _first = seen;
-        _trialSizeAtMost = samplesAtMost;
+        _isCutTrial = ofCut;
         _lastTrial = now;
-        Try(seen.InFlight, seen.Ratio, Math.Min(_limit, seen.InFlight) * (samplesAtMost == CutTrialSamplesAtMost ? CutTrialPart : 0.5), now);
+        Try(seen.InFlight, seen.Ratio, Math.Min(_limit, seen.InFlight) * (ofCut ? CutTrialPart : 0.5), now);
     }
 
     /// <summary>As many calls as tell the idle latency closely enough, by their scatter so far.</summary>
@@ -299,7 +367,8 @@ internal sealed class AdaptiveLimit
         _before = (inFlight, ratio);
         _trialLimit = Math.Max(_options.Min, (int)limit);
         var root = _scatter * _first.InFlight / (.75 * Thresholds().Alpha);
-        _trialSize = Math.Clamp((int)(root * root), Math.Max(8, Math.Min(_trialSizeAtMost, _trialLimit)), _trialSizeAtMost);
+        var most = _isCutTrial ? Math.Clamp(CutTrialSamplesPerSeat * _trialLimit, TrialSamplesAtLeast, CutTrialSamplesAtMost) : TrialSamplesAtMost;
+        _trialSize = Math.Clamp((int)(root * root), Math.Max(TrialSamplesAtLeast, Math.Min(most, _trialLimit)), most);
         (_trialStarted, _trialEnded, _trialBegan) = (0, 0, now);
         _trialId++;
         _trial.Restart();
@@ -308,7 +377,7 @@ internal sealed class AdaptiveLimit
     private void ConcludeTrial(Moment now)
     {
         var (inFlight, ratio, error, dropped) = (_trial.MeanInFlight, _trial.Ratio, _trial.RatioError, _trial.DroppedShare);
-        if (dropped <= DroppedMost && _trial.Count >= Math.Min(8, _trialSize))
+        if (dropped <= DroppedMost && _trial.Count >= Math.Min(TrialSamplesAtLeast, _trialSize))
         {
             // Less by as much as the concurrency: it waited in both. Nothing to learn yet, unless this is what is known to be idle.
             var change = ratio / _before.Ratio;
@@ -316,7 +385,7 @@ internal sealed class AdaptiveLimit
             var waited = change <= share + Remainder * (1 - share) && !(_tried && IsAsKnown(ratio, error));
             if (waited && _trialLimit > Math.Max(1, _options.Min))
             {
-                Try(inFlight, ratio, _trialLimit / 2.0, now);
+                Try(inFlight, ratio, _trialLimit / (_isCutTrial ? CutTrialDivisor : 2), now);
                 return;
             }
 
@@ -326,7 +395,7 @@ internal sealed class AdaptiveLimit
             // What was believed before a deep trial was a queue's latency: it must not be averaged with.
             if (_before.InFlight < _first.InFlight)
                 _baseWeight = 0;
-            Learn(ratio, error, _trial.Count);
+            Learn(ratio, error, _trial.Count, ratio);
             _tried = true;
         }
         else
@@ -344,18 +413,19 @@ internal sealed class AdaptiveLimit
     }
 
     /// <summary>What the trial showed is idle. If its beginning cannot be told from it, that was idle too, and its calls teach as much.</summary>
-    private void Learn(double ratio, double error, int count)
+    private void Learn(double ratio, double error, int count, double ended)
     {
         var both = Math.Sqrt(Square(error) + Square(_first.Error));
         if (Math.Abs(_first.Ratio - ratio) <= 1.5 * both)
             (ratio, count) = ((ratio * count + _first.Ratio * _first.Count) / (count + _first.Count), count + _first.Count);
 
         var idle = Pool(ratio, error, count);
-        var (alpha, beta, _) = Thresholds();
+        var alpha = Alpha(_limit);
         var served = _first.InFlight / Math.Max(1, _first.Ratio / idle);
-        // A service that became slower is believed as far as the trial went: from there the limit grows, and every further step is seen.
-        var most = idle > BelievedAtOnce ? Math.Min(_limit, _trialLimit + alpha / 2) : _limit;
-        _limit = Math.Clamp(served + (alpha + beta) / 2, _options.Min, Math.Max(most, _options.Min));
+        // A service that became slower is believed as far as the trial went, or as much as it served a step earlier: from there the limit grows, and every
+        // further step is seen.
+        var most = idle > BelievedAtOnce ? Math.Min(_limit, Math.Max(_trialLimit + alpha / 2, _before.InFlight * Math.Min(1, ended / _before.Ratio))) : _limit;
+        _limit = Math.Clamp(Target(served), _options.Min, Math.Max(most, _options.Min));
     }
 
     /// <summary>
@@ -384,71 +454,4 @@ internal sealed class AdaptiveLimit
     private static double Square(double value) => value * value;
 
     private static TimeSpan Longer(TimeSpan left, TimeSpan right) => left > right ? left : right;
-
-    /// <summary>Sums over the calls of one window.</summary>
-    private sealed class Window
-    {
-        private double _taken;
-        private double _idle;
-        private double _takenTaken;
-        private double _takenIdle;
-        private double _idleIdle;
-        private double _inFlight;
-        private int _dropped;
-        private double _held;
-
-        public int Count { get; private set; }
-
-        /// <summary>With what was held back for others.</summary>
-        public int MostInUse { get; private set; }
-
-        /// <summary>How many times more seats there are than those that the calls could have.</summary>
-        public double Spread => (_inFlight + _held) / Math.Max(1, _inFlight);
-
-        /// <summary>Of the last window that was concluded.</summary>
-        public double LastRatio { get; private set; }
-
-        public double Ratio => _idle <= 0 ? 1 : _taken / _idle;
-
-        /// <summary>Standard error of <see cref="Ratio"/>, a ratio of sums, from the scatter of the samples around it.</summary>
-        public double RatioError
-        {
-            get
-            {
-                var ratio = Ratio;
-                var scatter = _takenTaken - 2 * ratio * _takenIdle + ratio * ratio * _idleIdle;
-                return _idle <= 0 ? 1 : Math.Sqrt(Math.Max(0, scatter)) / _idle;
-            }
-        }
-
-        /// <summary>In ticks.</summary>
-        public double MeanIdle => Math.Max(1, _idle / Math.Max(1, Count));
-
-        public double MeanInFlight => _inFlight / Math.Max(1, Count);
-
-        public double DroppedShare => _dropped / (double)Math.Max(1, Count);
-
-        public void Add(double taken, double idle, int inFlight, int held, bool dropped)
-        {
-            Count++;
-            _taken += taken;
-            _idle += idle;
-            _takenTaken += taken * taken;
-            _takenIdle += taken * idle;
-            _idleIdle += idle * idle;
-            _inFlight += inFlight;
-            _dropped += dropped ? 1 : 0;
-            _held += held;
-            MostInUse = Math.Max(MostInUse, inFlight + held);
-        }
-
-        public void Rescaled(double ratio) => LastRatio = Math.Max(1, LastRatio / ratio);
-
-        public void Restart()
-        {
-            LastRatio = Count > 0 ? Ratio : LastRatio;
-            (Count, MostInUse, _dropped, _held) = (0, 0, 0, 0);
-            (_taken, _idle, _takenTaken, _takenIdle, _idleIdle, _inFlight) = (0, 0, 0, 0, 0, 0);
-        }
-    }
 }

@@ -11,10 +11,15 @@ public sealed class RouteBaseline
     /// <summary>In ticks, in the units of its limit's scale; 0 while nothing is known.</summary>
     internal double Ticks { get; private set; }
 
+    /// <summary>The first one.</summary>
+    internal double First { get; private set; }
+
     internal int Samples { get; private set; }
 
     internal void Learn(double ticks)
     {
+        if (Samples == 0)
+            First = ticks;
         Samples = Math.Min(Samples + 1, Memory);
         Ticks += (ticks - Ticks) / Samples;
     }

@@ -56,7 +56,7 @@ public sealed class ScenarioTests
             goodput.Add(malha.Checks[0].Measured);
         }
 
-        Assert.True(goodput.Average() >= .75 && goodput.Min() >= .45, string.Join(' ', goodput));
+        Assert.True(goodput.Average() >= .78 && goodput.Min() >= .45, string.Join(' ', goodput));
     }
 
     [Fact]
