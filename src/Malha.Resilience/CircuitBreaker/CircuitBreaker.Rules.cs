@@ -33,9 +33,10 @@ public sealed partial class CircuitBreaker
                 if (!_leases.TryTake(_options.Probes, now, now + (_options.ProbeLease ?? _openFor), out var lease))
                     return Refuse_NeedsLock(BreakerRule.ProbesUnderWay, _leases.NextExpiry - now);
                 return new BreakerDecision { Allowed = true, Permit = new BreakerPermit { Generation = _generation, Lease = lease, Started = now } };
-            case BreakerState.Ramping when _chance.NextDouble() * RampSteps >= _step:
+            case BreakerState.Ramping when _inFlight >= _options.Probes && _chance.NextDouble() * RampSteps >= _step:
                 return Refuse_NeedsLock(BreakerRule.Ramp, _stepEnds - now);
             default:
+                _inFlight++;
                 if (_options.SlowOver is not null)
                     _ages.Start(now);
                 return new BreakerDecision { Allowed = true, Permit = new BreakerPermit { Generation = _generation, Started = now } };
@@ -53,6 +54,7 @@ public sealed partial class CircuitBreaker
     private BreakerTransition? EndCall_NeedsLock(in BreakerPermit permit, OutcomeKind outcome, BreakerMode mode, Moment now)
     {
         var slow = false;
+        _inFlight--;
         if (_options.SlowOver is { } threshold)
         {
             _ages.Advance(now);
@@ -208,6 +210,7 @@ public sealed partial class CircuitBreaker
         _cause = cause;
         _generation++;
         _consecutive = 0;
+        _inFlight = 0;
         _leases.Clear();
         _window.Clear();
         _window.Advance(now);

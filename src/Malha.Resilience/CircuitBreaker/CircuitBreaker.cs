@@ -10,8 +10,9 @@ namespace Malha.Resilience;
 /// <para>Half-open: at most m probes hold a lease. A success counts, a failure counts, a cancelled probe or one answered with back-pressure changes
 /// nothing, a probe that hangs loses its lease to the next call. n successes of m close; so many failures that n cannot be reached open it again, and so
 /// do more than m hung probes.</para>
-/// <para>Ramping: 10 to 100 % of the calls in ten steps. A step with half the failures that would open is repeated, so that the ramp follows a service
-/// that warms up slowly.</para>
+/// <para>Ramping: 10 to 100 % of the calls in ten steps, and whatever their share, as many at a time as half-open had probes: what it has just borne. So a
+/// caller that asks for one thing after the other is not refused nine times of ten by a service that is well. A step with half the failures that would open
+/// is repeated, so that the ramp follows a service that warms up slowly.</para>
 /// <para>Every change of state starts a new generation; what was let through in an earlier one is ignored when it ends. Back-pressure belongs to the
 /// <see cref="Throttle"/>, an abandoned call says nothing unless it was slow already. No timers: time is looked at when calls come and go. Time asked of it
 /// must not go back by more than its callers' race for the lock.</para>
@@ -41,6 +42,9 @@ public sealed partial class CircuitBreaker
     private Moment _closedAt;
     private int _openings;
     private int _step;
+
+    /// <summary>Calls of this generation that have no outcome yet, probes not counted.</summary>
+    private int _inFlight;
     private Moment _stepEnds;
     private long _stepCalls;
     private long _stepBad;
@@ -78,6 +82,7 @@ public sealed partial class CircuitBreaker
             if (!slowChanged)
                 return;
             _generation++;
+            _inFlight = 0;
             _leases.Clear();
             _ages.Reset(options.SlowOver ?? TimeSpan.MaxValue, now);
         }

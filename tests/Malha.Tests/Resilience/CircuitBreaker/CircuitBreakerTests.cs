@@ -187,6 +187,8 @@ public sealed class CircuitBreakerTests
         var breaker = Make(new BreakerOptions { Probes = 1, Ramp = At.S(9) });
         var at = Open(breaker, 100) + .001;
         Call(breaker, OutcomeKind.Success, at);
+        var onItsWay = breaker.TryAcquire(At.Seconds(at));
+        Assert.True(onItsWay.Allowed);
         var passed = new int[9];
         for (var i = 0; i < 9_000; i++)
             passed[i / 1000] += Call(breaker, OutcomeKind.Success, at + .0005 + i * .001) ? 1 : 0;
@@ -194,6 +196,27 @@ public sealed class CircuitBreakerTests
             Assert.InRange(passed[second], (second + 1) * 100 - 60, (second + 1) * 100 + 60);
         Assert.True(Call(breaker, OutcomeKind.Success, at + 9.1));
         Assert.Equal(BreakerState.Closed, breaker.Snapshot(At.Seconds(at + 9.1)).State);
+    }
+
+    [Theory]
+    [InlineData(1)]
+    [InlineData(5)]
+    public void As_many_calls_at_a_time_as_there_were_probes_pass_however_low_the_ramp(int probes)
+    {
+        var breaker = Make(new BreakerOptions { Probes = probes, Ramp = At.S(9) });
+        var at = Open(breaker, 100) + .001;
+        for (var i = 0; i < probes; i++)
+            Call(breaker, OutcomeKind.Success, at);
+        Assert.Equal(BreakerState.Ramping, breaker.Snapshot(At.Seconds(at)).State);
+        for (var i = 0; i < 900; i++)
+        {
+            var now = At.Seconds(at + i * .001);
+            var permits = Enumerable.Range(0, probes).Select(_ => breaker.TryAcquire(now)).ToList();
+            Assert.All(permits, permit => Assert.True(permit.Allowed));
+            permits.ForEach(permit => breaker.Report(permit.Permit, OutcomeKind.Success, now));
+        }
+
+        Assert.Equal(.1, breaker.Share(At.Seconds(at + .9)));
     }
 
     [Fact]

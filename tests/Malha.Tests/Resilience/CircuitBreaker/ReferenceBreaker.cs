@@ -47,7 +47,7 @@ internal sealed class ReferenceBreaker(BreakerOptions options, ulong seed)
         PassTime(now);
         if (State == BreakerState.Open)
             return null;
-        if (State == BreakerState.Ramping && _chance.NextDouble() >= _step / 10.0)
+        if (State == BreakerState.Ramping && Mine.Count(call => !call.Done) >= options.Probes && _chance.NextDouble() >= _step / 10.0)
             return null;
         var until = now + (options.ProbeLease ?? _openFor);
         if (State == BreakerState.HalfOpen && Mine.Count(call => call.Probe && !call.Done && !call.LeaseLost) + Results(failed: false) + Results(failed: true) >= options.Probes)
