@@ -47,6 +47,9 @@ public static class Defaults
     /// <summary>Google SRE book: "over the last two minutes".</summary>
     public static readonly TimeSpan ThrottleWindow = TimeSpan.FromMinutes(2);
 
+    /// <summary>gRPC's retry throttling begins with 10 tokens.</summary>
+    public const int ThrottleAcceptedBefore = 10;
+
     // ---- Rate limit
 
     /// <summary>Three limits for each of 100,000 clients: 8 MiB of words.</summary>
@@ -97,6 +100,9 @@ public static class Defaults
 
     /// <summary>Beyond it the connections cost more than the calls; Netflix' default is 1,000.</summary>
     public const int LimitMax = 4_000;
+
+    /// <summary>As many as a half-open breaker's probes: with fewer at a time nobody could tell that the service is back.</summary>
+    public const int SlowStartAtLeast = 5;
 
     /// <summary>CoDel's target: latency below it is no sign of a queue.</summary>
     public static readonly TimeSpan LimitQuickEnough = TimeSpan.FromMilliseconds(5);

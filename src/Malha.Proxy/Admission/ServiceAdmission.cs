@@ -145,7 +145,7 @@ internal sealed class ServiceAdmission : TimerEntry, IThreadPoolWorkItem
             AdmissionVerdict.Cancelled => Refusals.Cancelled(exchange),
             AdmissionVerdict.QueueFull => new Refusal(RefusalKind.Overloaded, Rule: service.Rules.Concurrency,
                 Limit: decision.Limit, Observed: decision.Observed, Unit: "waiting requests", RetryAfterMs: retryAfter),
-            _ => new Refusal(RefusalKind.Overloaded, Rule: service.Rules.Concurrency,
+            _ => new Refusal(RefusalKind.Overloaded, Rule: Controller.Share < 1 ? service.Rules.SlowStart : service.Rules.Concurrency,
                 Limit: decision.Limit, Observed: decision.Observed, Unit: "attempts in flight", RetryAfterMs: retryAfter),
         };
     }

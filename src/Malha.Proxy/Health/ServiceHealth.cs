@@ -28,6 +28,7 @@ internal sealed class ServiceHealth : IThreadPoolWorkItem, IDisposable
     private readonly OutlierDetector _outliers = new(new OutlierOptions());
     private readonly ITimer _timer;
     private EndpointState[] _endpoints = [];
+    private ServiceState? _state;
     private ServiceConfig _config;
     private HealthSnapshot _snapshot = HealthSnapshot.Unknown;
     private string _rule;
@@ -64,6 +65,7 @@ internal sealed class ServiceHealth : IThreadPoolWorkItem, IDisposable
             foreach (var gone in _endpoints.Except(model.Endpoints))
                 Leave_NeedsLock(gone.Health);
             _config = model.Config;
+            _state = model.State;
             _rule = _config.Source.Path + ".health";
             _endpoints = model.Endpoints;
             var options = _config.IsChecked ? Options(_config.Health!) : null;
@@ -196,6 +198,7 @@ internal sealed class ServiceHealth : IThreadPoolWorkItem, IDisposable
         EndpointJudgement.Decide(signs, usable);
         var slowest = TimeSpan.MaxValue;
         var isPlain = true;
+        var mostReady = 0f;
         for (var index = 0; index < signs.Length; index++)
         {
             var health = _endpoints[index].Health;
@@ -203,10 +206,15 @@ internal sealed class ServiceHealth : IThreadPoolWorkItem, IDisposable
             TellEjection_NeedsLock(_endpoints[index], signs[index].Ejected);
             var isUsable = usable[index] || butForBreaker[index];
             health.Publish(isUsable ? weight : 0);
+            if (isUsable)
+                mostReady = Math.Max(mostReady, weight);
             isPlain &= isUsable && weight >= 1 && signs[index].Health != Resilience.Health.Unhealthy;
             if (weight < 1)
                 slowest = health.State!.Options.SlowStart / SlowStartSteps;
         }
+
+        // Beside one that is ready the weights say enough. When all that can be used are starting, they would share everything among themselves.
+        _state?.Admission?.Controller.SetShare(mostReady > 0 ? mostReady : 1, now);
 
         var next = Sum(verdict, blame);
         var before = Snapshot;

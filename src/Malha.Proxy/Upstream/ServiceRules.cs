@@ -27,6 +27,10 @@ internal sealed class ServiceRules(ServiceConfig config)
 
     public string Concurrency { get; } = config.Source.Path + ".concurrency";
 
+    public string SlowStart { get; } = config.Source.Path + ".health.slowStart";
+
+    public string Throttle { get; } = config.Source.Path + ".throttle";
+
     public string BreakerFailures { get; } = config.Source.Path + ".breaker.failures";
 
     public string BreakerConsecutive { get; } = config.Source.Path + ".breaker.consecutive";

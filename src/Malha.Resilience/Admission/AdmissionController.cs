@@ -66,6 +66,16 @@ public sealed class AdmissionController
         }
     }
 
+    /// <summary>What of its limit the service gets: less than 1 while it starts slowly, but never less than a few calls at a time.</summary>
+    public double Share
+    {
+        get
+        {
+            lock (_lock)
+                return _inFlight.Share;
+        }
+    }
+
     /// <summary>What an answer takes at present; 0 while nothing is known.</summary>
     public TimeSpan TypicalLatency
     {
@@ -142,6 +152,23 @@ public sealed class AdmissionController
             _options = options;
             _inFlight.Update(options.Limit);
             Dispatch_NeedsLock(now, ref decided);
+        }
+
+        decided.Tell();
+    }
+
+    /// <summary>The service starts slowly, or has started.</summary>
+    /// <param name="share">From 0 to 1.</param>
+    /// <param name="now">When.</param>
+    public void SetShare(double share, Moment now)
+    {
+        var decided = default(DecidedWaiters);
+        lock (_lock)
+        {
+            if (_inFlight.Share == share)
+                return;
+            _inFlight.Share = share;
+            Pass_NeedsLock(now, ref decided);
         }
 
         decided.Tell();

@@ -21,10 +21,13 @@ internal sealed class InFlight
         _adaptive = options.Fixed is null ? new AdaptiveLimit(options) : null;
     }
 
-    public int Limit => _adaptive?.Limit ?? _options.Fixed!.Value;
+    public int Limit => Part(_adaptive?.Limit ?? _options.Fixed!.Value);
 
     /// <summary>The limit, but for a trial that the adaptive limit makes just now.</summary>
-    public int FullLimit => _adaptive?.FullLimit ?? Limit;
+    public int FullLimit => Part(_adaptive?.FullLimit ?? _options.Fixed!.Value);
+
+    /// <summary>What of the limit may be used: less than 1 while the service starts slowly, but never less than a few calls.</summary>
+    public double Share { get; set; } = 1;
 
     public int Count { get; private set; }
 
@@ -121,6 +124,8 @@ internal sealed class InFlight
             _abandoned.RemoveAt(_abandoned.Count - 1);
         }
     }
+
+    private int Part(int limit) => Share >= 1 ? limit : Math.Min(limit, Math.Max(Defaults.SlowStartAtLeast, (int)Math.Round(limit * Share)));
 
     private void Free(int shareClass)
     {

@@ -195,6 +195,45 @@ public sealed class ServiceHealthTests : IDisposable
         Assert.Equal(2, Events().Count(name => name == "endpoint-unhealthy"));
     }
 
+    [Theory]
+    [InlineData(100, 10, 50)]
+    [InlineData(20, 5, 10)]
+    [InlineData(4, 4, 4)]
+    public void Concurrency_starts_slowly_too_when_all_that_can_be_used_do_and_never_below_a_few(int whole, int first, int half)
+    {
+        Make(2);
+        _model.State.Update(_model.Config with { Concurrency = new ConcurrencyLimitOptions { Fixed = whole } }, [], _clock.Now);
+        var admission = _model.State.Admission!.Controller;
+        Assert.Equal(whole, admission.Limit);
+        Check(0, Bad);
+        Check(1, Bad);
+        Check(0, ProbeReport.Good, times: 2);
+        Assert.Equal(first, admission.Limit);
+        for (var second = 0; second < 15; second++)
+            _time.Advance(TimeSpan.FromSeconds(1));
+        Assert.InRange(admission.Limit, half, half + (whole / 20));
+
+        // The one that is furthest counts.
+        Check(1, ProbeReport.Good, times: 2);
+        Assert.InRange(admission.Limit, half, half + (whole / 20));
+        for (var second = 0; second < 16; second++)
+            _time.Advance(TimeSpan.FromSeconds(1));
+        Assert.Equal(whole, admission.Limit);
+    }
+
+    /// <summary>Beside one that is ready the weights do it: less concurrency would take from those that are well.</summary>
+    [Fact]
+    public void Concurrency_is_whole_beside_an_endpoint_that_is_ready()
+    {
+        Make(2);
+        _model.State.Update(_model.Config with { Concurrency = new ConcurrencyLimitOptions { Fixed = 100 } }, [], _clock.Now);
+        Check(0, ProbeReport.Good);
+        Check(1, Bad);
+        Check(1, ProbeReport.Good, times: 2);
+        Assert.Equal(.1f, Share(1));
+        Assert.Equal(100, _model.State.Admission!.Controller.Limit);
+    }
+
     [Fact]
     public void Outcome_of_an_attempt_is_taken_without_allocating()
     {
