@@ -122,6 +122,7 @@ internal sealed class ProxyPipeline(DataPlane plane)
         return writer.Length + length + 2;
     }
 
+    [SkipLocalsInit]
     private static ValueTask<bool> RefuseAsync(Exchange exchange, in Refusal refusal)
     {
         exchange.Refusal = refusal;

@@ -34,6 +34,7 @@ internal enum RefusalKind : byte
     Forbidden,
     RateLimited,
     SelfProtection,
+    Throttled,
 }
 
 /// <summary>A refusal as a value: what happened, and what was measured against which limit.</summary>

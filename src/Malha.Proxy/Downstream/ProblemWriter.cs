@@ -1,4 +1,5 @@
 using System.Buffers;
+using System.Runtime.CompilerServices;
 using System.Text;
 using Malha.Proxy.Http1;
 
@@ -14,6 +15,10 @@ internal static class ProblemWriter
     public const int MaxBody = 2048;
 
     private const int MaxText = 200;
+
+    // What each kind of refusal always says, put together once.
+    private static readonly byte[][] KindFields = [.. Enum.GetValues<RefusalKind>().Select(FieldsOf)];
+    private static readonly byte[][] KindOpenings = [.. Enum.GetValues<RefusalKind>().Select(OpeningOf)];
 
     /// <summary>What stands in JSON as it is.</summary>
     private static readonly SearchValues<char> Plain =
@@ -41,17 +46,13 @@ internal static class ProblemWriter
     public static int WriteFields(Span<byte> buffer, Exchange exchange, in Refusal refusal)
     {
         var writer = new HeadWriter(buffer);
-        writer.Write("Content-Type: application/problem+json\r\n"u8);
-        WriteProxyStatus(ref writer, refusal);
+        writer.Write(KindFields[(int)refusal.Kind]);
         if (refusal.Kind == RefusalKind.MethodNotAllowed)
         {
             // Owed with every 405 (RFC 9110, 15.5.6).
             Span<byte> methods = stackalloc byte[128];
             writer.Field("Allow"u8, methods[..exchange.Model.Routes.WriteAllow(exchange.Request, methods)]);
         }
-        // Owed with every 401 (RFC 9110, 15.5.2). There is no registered scheme for keys in a field of their own; Kong says it like this.
-        if (refusal.Status == 401)
-            writer.Write("WWW-Authenticate: Key realm=\"malha\"\r\n"u8);
         if (refusal.RetryAfterMs > 0)
         {
             writer.Write("Retry-After: "u8);
@@ -69,11 +70,7 @@ internal static class ProblemWriter
     public static int WriteBody(Span<byte> buffer, Exchange exchange, in Refusal refusal)
     {
         var writer = new HeadWriter(buffer);
-        writer.Write("{\"type\":\"urn:malha:problem:"u8);
-        writer.Write(TypeOf(refusal.Kind));
-        writer.Write("\",\"title\":\""u8);
-        writer.Write(Title(refusal.Kind));
-        writer.Write("\",\"status\":"u8);
+        writer.Write(KindOpenings[(int)refusal.Kind]);
         writer.Write(refusal.Status);
         if (refusal.Fault != HttpFault.None)
             Text(ref writer, ",\"detail\":"u8, refusal.Fault.Describe());
@@ -138,6 +135,7 @@ internal static class ProblemWriter
         RefusalKind.Forbidden => "forbidden"u8,
         RefusalKind.RateLimited => "rate-limited"u8,
         RefusalKind.SelfProtection => "self-protection"u8,
+        RefusalKind.Throttled => "throttled"u8,
         _ => "internal"u8,
     };
 
@@ -170,6 +168,7 @@ internal static class ProblemWriter
         RefusalKind.Forbidden => "The client may not call this route"u8,
         RefusalKind.RateLimited => "The client asks for more than its limit"u8,
         RefusalKind.SelfProtection => "This gateway is short of resources"u8,
+        RefusalKind.Throttled => "The service sends most of these requests away"u8,
         _ => "The gateway failed"u8,
     };
 
@@ -180,7 +179,7 @@ internal static class ProblemWriter
         RefusalKind.InvalidCredential or RefusalKind.CredentialFailures or RefusalKind.Unauthenticated or RefusalKind.Forbidden or RefusalKind.RateLimited =>
             "malha; error=http_request_denied"u8,
         RefusalKind.NoRoute => "malha; error=destination_not_found"u8,
-        RefusalKind.ConnectionLimit or RefusalKind.StreamLimit or RefusalKind.Overloaded or RefusalKind.OverCapacity or RefusalKind.SelfProtection =>
+        RefusalKind.ConnectionLimit or RefusalKind.StreamLimit or RefusalKind.Overloaded or RefusalKind.OverCapacity or RefusalKind.SelfProtection or RefusalKind.Throttled =>
             "malha; error=connection_limit_reached"u8,
         RefusalKind.ConnectFailed => "malha; error=connection_refused"u8,
         RefusalKind.ConnectTimeout => "malha; error=connection_timeout"u8,
@@ -192,6 +191,31 @@ internal static class ProblemWriter
         _ => "malha; error=proxy_internal_error"u8,
     };
 
+    private static byte[] FieldsOf(RefusalKind kind)
+    {
+        var buffer = new byte[MaxFields];
+        var writer = new HeadWriter(buffer);
+        writer.Write("Content-Type: application/problem+json\r\n"u8);
+        writer.Field("Proxy-Status"u8, ProxyStatus(kind));
+        // Owed with every 401 (RFC 9110, 15.5.2). There is no registered scheme for keys in a field of their own; Kong says it like this.
+        if (kind is RefusalKind.InvalidCredential or RefusalKind.Unauthenticated)
+            writer.Write("WWW-Authenticate: Key realm=\"malha\"\r\n"u8);
+        return buffer[..writer.Length];
+    }
+
+    private static byte[] OpeningOf(RefusalKind kind)
+    {
+        var buffer = new byte[MaxBody];
+        var writer = new HeadWriter(buffer);
+        writer.Write("{\"type\":\"urn:malha:problem:"u8);
+        writer.Write(TypeOf(kind));
+        writer.Write("\",\"title\":\""u8);
+        writer.Write(Title(kind));
+        writer.Write("\",\"status\":"u8);
+        return buffer[..writer.Length];
+    }
+
+    [SkipLocalsInit]
     private static void Number(ref HeadWriter writer, ReadOnlySpan<byte> name, double value)
     {
         writer.Write(name);
@@ -212,13 +236,16 @@ internal static class ProblemWriter
         writer.Write(name);
         writer.Write((byte)'"');
         var shown = text.AsSpan(0, Math.Min(text.Length, MaxText));
-        Span<byte> utf8 = stackalloc byte[MaxText];
         if (!shown.ContainsAnyExcept(Plain))
-        {
-            Ascii.FromUtf16(shown, utf8, out var plain);
-            writer.Write(utf8[..plain]);
-            shown = default;
-        }
+            writer.WriteAscii(shown);
+        else
+            Escaped(ref writer, shown);
+        writer.Write((byte)'"');
+    }
+
+    private static void Escaped(ref HeadWriter writer, ReadOnlySpan<char> shown)
+    {
+        Span<byte> utf8 = stackalloc byte[4];
         foreach (var rune in shown.EnumerateRunes())
         {
             if (rune.Value is '"' or '\\')
@@ -226,6 +253,5 @@ internal static class ProblemWriter
             var length = rune.Value < 0x20 ? " "u8.TryCopyTo(utf8) ? 1 : 0 : rune.EncodeToUtf8(utf8);
             writer.Write(utf8[..length]);
         }
-        writer.Write((byte)'"');
     }
 }

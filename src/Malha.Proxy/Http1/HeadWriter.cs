@@ -1,5 +1,6 @@
 using System.Buffers.Text;
 using System.Runtime.CompilerServices;
+using System.Text;
 
 namespace Malha.Proxy.Http1;
 
@@ -25,6 +26,13 @@ internal ref struct HeadWriter(Span<byte> buffer)
     public void Write(long number)
     {
         Utf8Formatter.TryFormat(number, _buffer[Length..], out var written);
+        Length += written;
+    }
+
+    /// <summary>Text that is known to be ASCII.</summary>
+    public void WriteAscii(scoped ReadOnlySpan<char> text)
+    {
+        Ascii.FromUtf16(text, _buffer[Length..], out var written);
         Length += written;
     }
 

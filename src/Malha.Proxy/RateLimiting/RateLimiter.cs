@@ -1,4 +1,5 @@
 using System.Buffers.Binary;
+using System.Numerics;
 using System.Text;
 using Malha.Configuration;
 using Malha.Proxy.Identity;
@@ -14,6 +15,9 @@ internal sealed class RateLimiter(KeyHash hash, RateLimitStore store)
 {
     /// <summary>As many as the configuration takes for one client.</summary>
     private const int LimitsAtMost = 8;
+
+    /// <summary>2⁶⁴ over the golden ratio, as Fibonacci hashing multiplies by.</summary>
+    private const ulong MixOdd = 0x9E3779B97F4A7C15;
 
     public RateLimitStore Store => store;
 
@@ -74,10 +78,13 @@ internal sealed class RateLimiter(KeyHash hash, RateLimitStore store)
 
     private ulong KeyOf(LimitModel limit, ulong client, Ip address)
     {
+        // Both are hashes under the secret already: nobody can choose them, and mixing them is enough. An address is the caller's to choose.
+        if (limit.Config.Per != LimitScope.Ip)
+            return limit.Id ^ (BitOperations.RotateLeft(client, 32) * MixOdd);
         Span<byte> key = stackalloc byte[32];
         BinaryPrimitives.WriteUInt64LittleEndian(key, limit.Id);
         BinaryPrimitives.WriteUInt64LittleEndian(key[8..], client);
-        BinaryPrimitives.WriteUInt128LittleEndian(key[16..], limit.Config.Per == LimitScope.Ip ? address.Scope.Bits : 0);
+        BinaryPrimitives.WriteUInt128LittleEndian(key[16..], address.Scope.Bits);
         return hash.Of(key, 1);
     }
 }
