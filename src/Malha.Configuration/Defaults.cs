@@ -90,6 +90,11 @@ public static class Defaults
     public static readonly Default<int> LimitMax = new(Policies.LimitMax,
         "beyond it the connections cost more than the requests; Netflix' concurrency-limits has 1000");
 
+    public static readonly Default<double> ThrottleBelow = new(1 / Policies.ThrottleMultiplier,
+        "the Google SRE book's K of 2: half of what is sent may be in vain, and recovery is noticed soon");
+
+    public static readonly Default<TimeSpan> ThrottleWindow = new(Policies.ThrottleWindow, "the Google SRE book");
+
     public static readonly Default<int> RetryAttempts = new(Policies.RetryAttempts,
         "the first and two more: third retries succeed in 2% of the cases (dotnet/extensions), so that a fourth attempt pays for nothing");
 

@@ -1,4 +1,5 @@
 using System.Runtime.CompilerServices;
+using Malha.Proxy.Admission;
 using Malha.Proxy.Telemetry.Decisions;
 using Malha.Proxy.Transport;
 using Malha.Proxy.Upstream;
@@ -25,8 +26,26 @@ internal sealed class AttemptLoop
         _relay = new AnswerRelay(plane);
     }
 
+    public ValueTask<Refusal> RunAsync(Exchange exchange)
+    {
+        // Before anything is spent on a request that the service would send away.
+        var throttle = exchange.Service!.State.Throttle;
+        return throttle.Of(exchange) is { } caller ? RunThrottledAsync(exchange, throttle, caller) : AttemptAsync(exchange);
+    }
+
     [AsyncMethodBuilder(typeof(PooledAsyncMethodBuilder<>))]
-    public async ValueTask<Refusal> RunAsync(Exchange exchange)
+    private async ValueTask<Refusal> RunThrottledAsync(Exchange exchange, ServiceThrottle throttle, CallerThrottle caller)
+    {
+        var now = _plane.Clock.Now;
+        if (!throttle.TryPass(exchange, caller, now))
+            return Refusals.Throttled(exchange, caller, now);
+        var refusal = await AttemptAsync(exchange);
+        ServiceThrottle.Ended(exchange, _plane.Clock.Now);
+        return refusal;
+    }
+
+    [AsyncMethodBuilder(typeof(PooledAsyncMethodBuilder<>))]
+    private async ValueTask<Refusal> AttemptAsync(Exchange exchange)
     {
         var service = exchange.Service!;
         // Nothing is waited for, not even the body, when nobody could answer.
@@ -65,9 +84,16 @@ internal sealed class AttemptLoop
                 ? await _hedged.RunAsync(exchange, hedging) : await _attempt.RunAsync(exchange, exchange.Attempt);
 
             now = _plane.Clock.Now;
+            exchange.IsPushedBack = false;
+            if (result is { Outcome: OutcomeKind.BackPressure, Connection: { } away })
+                service.State.Throttle.PushedBack(exchange, isBusy: away.Head.Status == 503, result.RetryAfter, now);
             var (again, delay) = ShouldRepeat(exchange, result, now);
             if (!again)
+            {
+                // At the head: how long a body takes says nothing.
+                ServiceThrottle.Ended(exchange, now);
                 return result.Connection is { } answered ? await _relay.PassAsync(exchange, answered) : result.Refusal;
+            }
             if (result.Connection is { } discarded)
                 EndpointAttempt.Finish(exchange.Attempt, discarded, clean: false);
             if (delay > TimeSpan.Zero)

@@ -117,6 +117,12 @@ internal sealed class Exchange
     /// <summary>What an answer on this route usually takes.</summary>
     public RouteBaseline Baseline => Model.BaselineOf(Route!);
 
+    /// <summary>Who has let it pass before the service and is told how it ended; null when nobody asked.</summary>
+    public CallerThrottle? Throttle { get; set; }
+
+    /// <summary>Whether the service has sent its last attempt away.</summary>
+    public bool IsPushedBack { get; set; }
+
     /// <summary>The last back-off.</summary>
     public TimeSpan PreviousDelay { get; set; }
 
@@ -249,6 +255,8 @@ internal sealed class Exchange
         IsGrpc = false;
         CallDeadline = TimerEntry.None;
         PreviousDelay = default;
+        Throttle = null;
+        IsPushedBack = false;
         Tried = default;
         _hasContinued = false;
         _hasAnswer = false;

@@ -1,3 +1,4 @@
+using Malha.Proxy.Admission;
 using Malha.Proxy.Http1;
 using Malha.Proxy.Upstream;
 using Malha.Resilience;
@@ -87,6 +88,15 @@ internal static class Refusals
     /// <summary>What is left of the request's time is less than an answer takes.</summary>
     public static Refusal TooLate(Exchange exchange, TimeSpan typical) => new(
         RefusalKind.Deadline, Rule: TimeoutRule(exchange), Limit: exchange.Timeout.TotalMilliseconds, Observed: typical.TotalMilliseconds, Unit: "ms");
+
+    /// <summary>The service takes less than is asked for. The limit is what the requests that it took are good for.</summary>
+    public static Refusal Throttled(Exchange exchange, CallerThrottle caller, Moment now)
+    {
+        var (requests, accepts) = caller.Throttle.Counts(now);
+        var wait = caller.RetryAt - now;
+        return new Refusal(RefusalKind.Throttled, Rule: exchange.Service!.Rules.Throttle, Limit: Math.Floor(accepts * caller.Throttle.Options.Multiplier), Observed: requests, Unit: "requests",
+            RetryAfterMs: (long)(wait > TimeSpan.Zero ? wait : Malha.Resilience.Defaults.AdmissionRetryAfter).TotalMilliseconds);
+    }
 
     public static Refusal BreakerOpen(Exchange exchange, in BreakerDecision decision)
     {

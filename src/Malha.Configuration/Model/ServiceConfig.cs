@@ -47,6 +47,9 @@ public sealed record ServiceConfig : ConfigItem
     /// <summary>How many requests may be in flight at a time, over all endpoints; null: any number.</summary>
     public ConcurrencyLimitOptions? Concurrency { get; init; } = Defaults.Concurrency.Value;
 
+    /// <summary>When requests are kept back that it would send away; null: never.</summary>
+    public ThrottleOptions? Throttle { get; init; } = new();
+
     /// <summary>When a failed attempt is made again; null: never.</summary>
     public RetryOptions? Retry { get; init; }
 

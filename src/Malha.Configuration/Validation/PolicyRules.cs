@@ -60,6 +60,14 @@ internal static class PolicyRules
             errors.Add(item.Source, "with neither ratio nor floor no attempt could ever be paid for; to turn retries off write retry: off");
     }
 
+    public static void CheckThrottle(Policy<ThrottleOptions> item, ErrorList errors) =>
+        Report(item.Value.Validate(), item.Source, errors, option => option switch
+        {
+            nameof(ThrottleOptions.Multiplier) => new("below", "must be at least 1%"),
+            nameof(ThrottleOptions.Window) => new("window"),
+            _ => default,
+        });
+
     public static void CheckHedge(Policy<HedgingOptions> item, ErrorList errors) =>
         Report(item.Value.Validate(), item.Source, errors, option => option switch
         {

@@ -19,7 +19,14 @@ internal sealed class ServiceState
     private int _streams;
     private ServiceHealth? _health;
 
-    public ServiceState(GatewayRuntime runtime) => _runtime = runtime;
+    public ServiceState(GatewayRuntime runtime)
+    {
+        _runtime = runtime;
+        Throttle = new ServiceThrottle(runtime);
+    }
+
+    /// <summary>Keeps back what the service would send away.</summary>
+    public ServiceThrottle Throttle { get; }
 
     /// <summary>Null when the service has neither a capacity nor a limit.</summary>
     public ServiceAdmission? Admission => Volatile.Read(ref _admission);
@@ -40,6 +47,7 @@ internal sealed class ServiceState
         else
             Volatile.Write(ref _admission, admission is null ? null : new ServiceAdmission(admission, _runtime));
 
+        Throttle.Update(config.Throttle, now);
         foreach (var budget in _budgets.Values)
             budget.Update(config.RetryBudget, now);
     }

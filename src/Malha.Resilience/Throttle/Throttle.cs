@@ -26,6 +26,18 @@ public sealed class Throttle
         _window = new SlidingWindow(2, Slots, options.Window);
     }
 
+    /// <summary>
+    /// A throttle that begins only with the first call that was not accepted: those before it were, and <paramref name="accepted"/> of them are taken as known, so
+    /// that a few refusals among many calls are no reason to hold anything back.
+    /// </summary>
+    public Throttle(ThrottleOptions options, Chance chance, int accepted, Moment now)
+        : this(options, chance)
+    {
+        _window.Advance(now);
+        _window.Add(Requests, accepted + 1);
+        _window.Add(Accepts, accepted);
+    }
+
     public ThrottleOptions Options => Volatile.Read(ref _options);
 
     /// <summary>The formula itself.</summary>
@@ -65,6 +77,16 @@ public sealed class Throttle
             _underWay--;
             if (outcome != OutcomeKind.BackPressure)
                 _window.Add(Accepts, 1);
+        }
+    }
+
+    /// <summary>What was asked and what was accepted within the window.</summary>
+    public (long Requests, long Accepts) Counts(Moment now)
+    {
+        lock (_lock)
+        {
+            _window.Advance(now);
+            return (_window[Requests], _window[Accepts] + _underWay);
         }
     }
 

@@ -8,10 +8,10 @@ using KeyDefaults = Malha.Configuration.Defaults;
 
 namespace Malha.Tests.Configuration;
 
-/// <summary>The keys of a service's policies: capacity, concurrency, retry, hedge and breaker. What is said of bad ones is in Golden/policies.</summary>
+/// <summary>The keys of a service's policies: capacity, concurrency, throttle, retry, hedge and breaker. What is said of bad ones is in Golden/policies.</summary>
 public sealed class PolicyKeysTests
 {
-    private static readonly string[] Policies = ["capacity", "concurrency", "retry", "hedge", "breaker"];
+    private static readonly string[] Policies = ["capacity", "concurrency", "throttle", "retry", "hedge", "breaker"];
 
     [Fact]
     public void All_keys_are_read()
@@ -19,12 +19,14 @@ public sealed class PolicyKeysTests
         var service = Service("""
             capacity: { rate: 600/min, burst: 120 }
             concurrency: { initial: 30, min: 5, max: 300 }
+            throttle: { below: 80%, window: 30s }
             retry: { attempts: 4, backoff: linear, base: 10ms, max: 1s, budget: { ratio: 20%, floor: 30/min } }
             hedge: { delay: 100ms, hedges: 2 }
             breaker: { failures: 40%, consecutive: 7, slow: { over: 1s, rate: 60% }, window: 20s, minimum: 10, open: 2s..1m, probes: 6, successes: 3, ramp: 10s }
             """);
         Assert.Equal(new RateLimitOptions { Limit = 600, Period = TimeSpan.FromMinutes(1), Burst = 120 }, service.Capacity);
         Assert.Equal(new ConcurrencyLimitOptions { Initial = 30, Min = 5, Max = 300 }, service.Concurrency);
+        Assert.Equal(new ThrottleOptions { Multiplier = 1.25, Window = TimeSpan.FromSeconds(30) }, service.Throttle);
         Assert.Equal(
             new RetryOptions { Attempts = 4, Backoff = BackoffKind.Linear, Base = TimeSpan.FromMilliseconds(10), Max = TimeSpan.FromSeconds(1) },
             service.Retry);
@@ -49,10 +51,11 @@ public sealed class PolicyKeysTests
     }
 
     [Fact]
-    public void Without_the_keys_the_concurrency_is_adaptive_and_the_rest_is_off()
+    public void Without_the_keys_the_concurrency_is_adaptive_the_throttle_on_and_the_rest_off()
     {
         var service = Service("");
         Assert.Equal(new ConcurrencyLimitOptions(), service.Concurrency);
+        Assert.Equal(new ThrottleOptions(), service.Throttle);
         Assert.Equal(new RetryBudgetOptions(), service.RetryBudget);
         Assert.Null(service.Capacity);
         Assert.Null(service.Retry);

@@ -44,6 +44,8 @@ internal static class ServiceSection
         .Optional("concurrency", ConcurrencySection.Shape, Defaults.Concurrency,
             s => Item(s.Concurrency), (s, v) => s with { Concurrency = v?.Value },
             "How many requests may be in flight at a time, over all endpoints: a number, or one that is found and followed between bounds.")
+        .Optional("throttle", ThrottleSection.Shape, "all of its keys' defaults: it does nothing while the service takes what it is sent", s => Item(s.Throttle), (s, v) => s with { Throttle = v?.Value },
+            "When requests are kept back that the service would send away: by its 429, and its 503 with Retry-After.")
         .Optional("retry", RetrySection.OfService, "off", s => s.Retry is { } retry ? new Policy<RetrySettings>(new(retry, s.RetryBudget)) : null,
             (s, v) => s with { Retry = v?.Value.Retry, RetryBudget = v?.Value.Budget ?? s.RetryBudget },
             "When a failed attempt is made again.")

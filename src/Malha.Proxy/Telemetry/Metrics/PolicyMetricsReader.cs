@@ -12,7 +12,7 @@ internal static class PolicyMetricsReader
         (AdmissionVerdict.DeadlineTooNear, "deadline"), (AdmissionVerdict.Cancelled, "cancelled"),
     ];
 
-    public static IEnumerable<MetricFamily> Read(IReadOnlyCollection<ServiceModel> services, Moment now) => Breakers(services, now).Concat(Admission(services, now));
+    public static IEnumerable<MetricFamily> Read(IReadOnlyCollection<ServiceModel> services, Moment now) => Breakers(services, now).Concat(Admission(services, now)).Concat(Throttles(services, now));
 
     private static IEnumerable<MetricFamily> Breakers(IReadOnlyCollection<ServiceModel> services, Moment now)
     {
@@ -50,6 +50,15 @@ internal static class PolicyMetricsReader
             [.. limited.Select(one => new MetricPoint(one.Labels, one.Snapshot.Waiting))]);
         yield return new("malha.admission.refusals", MetricKind.Counter, "{request}", "Requests that were not let to a service, by verdict.",
             [.. limited.SelectMany(one => Verdicts.Select(verdict => new MetricPoint([.. one.Labels, new("verdict", verdict.Name)], one.Admission!.RefusedFor(verdict.Verdict))))]);
+    }
+
+    private static IEnumerable<MetricFamily> Throttles(IReadOnlyCollection<ServiceModel> services, Moment now)
+    {
+        var all = services.Select(service => (Labels: (MetricLabel[])[new("malha.service", service.Config.Name)], service.State.Throttle)).ToArray();
+        yield return new("malha.throttle.share", MetricKind.Gauge, "", "The share of a client's requests that is kept from a service that sent the client away before.",
+            [.. all.SelectMany(one => one.Throttle.Callers, (one, caller) => new MetricPoint([.. one.Labels, new("malha.client", caller.Key)], caller.Value.Throttle.Probability(now)))]);
+        yield return new("malha.throttle.refusals", MetricKind.Counter, "{request}", "Requests that were kept from a service that would have sent them away.",
+            [.. all.Select(one => new MetricPoint(one.Labels, one.Throttle.Refused))]);
     }
 
     private static IEnumerable<MetricPoint> Choice<T>(MetricLabel[] labels, string name, T chosen, Func<T, string> text)

@@ -50,6 +50,24 @@ public sealed class ThrottleTests
         Assert.InRange(accepted / 150.0, 19, 20);
     }
 
+    /// <summary>Ten were accepted before the first one that was not: ten more that are not are half of all, and the eleventh begins to count.</summary>
+    [Fact]
+    public void A_throttle_that_begins_with_a_refusal_waits_for_ten_more()
+    {
+        var throttle = new Throttle(new ThrottleOptions(), new Chance(1), accepted: 10, At.Seconds(1));
+        for (var i = 0; i < 9; i++)
+        {
+            Assert.True(throttle.TryPass(At.Seconds(1)));
+            throttle.Report(OutcomeKind.BackPressure, At.Seconds(1));
+        }
+
+        Assert.Equal((20, 10), throttle.Counts(At.Seconds(1)));
+        Assert.Equal(0, throttle.Probability(At.Seconds(1)));
+        Assert.True(throttle.TryPass(At.Seconds(1)));
+        throttle.Report(OutcomeKind.BackPressure, At.Seconds(1));
+        Assert.Equal(1 / 22.0, throttle.Probability(At.Seconds(1)), 9);
+    }
+
     [Fact]
     public void Failures_and_abandoned_calls_are_no_refusals()
     {
