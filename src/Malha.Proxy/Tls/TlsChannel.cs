@@ -43,6 +43,8 @@ internal sealed class TlsChannel(SslStream stream, TlsTransport transport, ByteC
                 hadToWait |= !reading.IsCompleted;
                 received = await reading;
                 _mayHoldMore = received == buffer.Length;
+                if (received > 0 && transport.Silence > 0)
+                    transport.Silence--;
                 if (received == 0 && transport.HasEnded)
                     received = Broken;
             }
@@ -65,6 +67,7 @@ internal sealed class TlsChannel(SslStream stream, TlsTransport transport, ByteC
     {
         try
         {
+            transport.Silence = 0;
             var writing = stream.WriteAsync(buffer);
             if (!writing.IsCompletedSuccessfully)
                 return SendSlowlyAsync(writing);

@@ -24,6 +24,12 @@ internal sealed class TlsTransport(ByteChannel channel) : Stream
     /// <summary>The most that a record may hold (RFC 5246, 6.2.3; TLS 1.3 allows less).</summary>
     private const int MaxRecord = HeaderSize + (16 * 1024) + 2048;
 
+    /// <summary>
+    /// Records in a row that hold nothing for the reader (tickets, new keys). OpenSSL answers each demand for new keys at once, into memory that only our
+    /// next send empties: a peer that goes on and on would fill it.
+    /// </summary>
+    internal const int MaxSilence = 256;
+
     private const byte Handshake = 22;
 
     private byte[] _buffer = [];
@@ -41,6 +47,9 @@ internal sealed class TlsTransport(ByteChannel channel) : Stream
 
     /// <summary>A send has failed, or what came is no TLS.</summary>
     public bool IsBroken { get; private set; }
+
+    /// <summary>How many records have been handed out since our last send that held nothing for the reader. Set by whoever reads and sends.</summary>
+    public int Silence { get; set; }
 
     /// <summary>Whether a whole record is at hand.</summary>
     public bool HasRecord => _recordLeft > 0 || (_end - _start >= HeaderSize && _end - _start >= RecordLength);
@@ -115,7 +124,7 @@ internal sealed class TlsTransport(ByteChannel channel) : Stream
     public override ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default)
     {
         // A read of nothing asks to be told when there is something; SslStream then reads for real.
-        if (buffer.IsEmpty)
+        if (buffer.IsEmpty || IsTooSilent())
             return new ValueTask<int>(0);
         return HasRecord ? new ValueTask<int>(Take(buffer.Span)) : ReadSlowlyAsync(buffer);
     }
@@ -167,6 +176,15 @@ internal sealed class TlsTransport(ByteChannel channel) : Stream
         return Take(buffer.Span);
     }
 
+    // The handshake has a deadline of its own, and few records.
+    private bool IsTooSilent()
+    {
+        if (HopsOff || _recordLeft > 0 || Silence <= MaxSilence)
+            return false;
+        HasEnded = IsBroken = true;
+        return true;
+    }
+
     private async ValueTask WriteSlowlyAsync(ValueTask<bool> sending)
     {
         var sent = await sending;
@@ -178,7 +196,10 @@ internal sealed class TlsTransport(ByteChannel channel) : Stream
     private int Take(Span<byte> target)
     {
         if (_recordLeft == 0)
+        {
             _recordLeft = RecordLength;
+            Silence++;
+        }
         var count = Math.Min(_recordLeft, target.Length);
         _buffer.AsSpan(_start, count).CopyTo(target);
         _start += count;

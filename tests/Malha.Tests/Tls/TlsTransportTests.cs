@@ -68,6 +68,22 @@ public sealed class TlsTransportTests
         transport.Release();
     }
 
+    [Fact]
+    public async Task Peer_whose_records_never_say_anything_is_not_listened_to_for_ever()
+    {
+        var random = new Random(6);
+        var wire = Enumerable.Range(0, 1_000).SelectMany(_ => Record(random, 20)).ToArray();
+        using var transport = new TlsTransport(new CutChannel(wire, () => 40_000)) { HopsOff = false };
+        var target = new byte[32 * 1024];
+        // As SslStream reads on while there is nothing for its own reader.
+        var read = 0;
+        while (await transport.ReadAsync(target, TestContext.Current.CancellationToken) > 0)
+            read++;
+        Assert.Equal(TlsTransport.MaxSilence + 1, read);
+        Assert.True(transport.IsBroken);
+        transport.Release();
+    }
+
     private static byte[] Record(Random random, int length)
     {
         var record = new byte[5 + length];
