@@ -15,9 +15,6 @@ internal sealed record PeerIdentity(string Name, string[] Uris, string[] Hosts, 
 {
     private const string SubjectAlternativeNames = "2.5.29.17";
 
-    /// <summary>RFC 5280, 4.2.1.6: uniformResourceIdentifier.</summary>
-    private static readonly Asn1Tag Uri = new(TagClass.ContextSpecific, 6);
-
     public static PeerIdentity Of(X509Certificate2 certificate)
     {
         var uris = UrisOf(certificate);
@@ -32,6 +29,9 @@ internal sealed record PeerIdentity(string Name, string[] Uris, string[] Hosts, 
     private static string[] UrisOf(X509Certificate2 certificate)
     {
         var uris = new List<string>();
+        // RFC 5280, 4.2.1.6: uniformResourceIdentifier. Not a field: whoever only carries an identity, as every request does, must not have to open
+        // another assembly for it, which at the limit of descriptors ends the process.
+        var uri = new Asn1Tag(TagClass.ContextSpecific, 6);
         foreach (var extension in certificate.Extensions.Where(extension => extension.Oid?.Value == SubjectAlternativeNames))
         {
             try
@@ -39,8 +39,8 @@ internal sealed record PeerIdentity(string Name, string[] Uris, string[] Hosts, 
                 var names = new AsnReader(extension.RawData, AsnEncodingRules.DER).ReadSequence();
                 while (names.HasData)
                 {
-                    if (names.PeekTag().HasSameClassAndValue(Uri))
-                        uris.Add(names.ReadCharacterString(UniversalTagNumber.IA5String, Uri));
+                    if (names.PeekTag().HasSameClassAndValue(uri))
+                        uris.Add(names.ReadCharacterString(UniversalTagNumber.IA5String, uri));
                     else
                         names.ReadEncodedValue();
                 }
