@@ -204,7 +204,10 @@ internal sealed class AdaptiveLimit
     {
         // Against the first call of the route: what it learned since, from calls that began with few others, may be queue already.
         var first = route.First * _scale;
-        _knee.Add(permit.InFlight, Math.Max(taken, QuickEnough) / Math.Max(first, QuickEnough));
+        // A route that is quick enough when idle says nothing: after a pause of the machine its calls come and end like those of a single worker.
+        if (first < QuickEnough)
+            return;
+        _knee.Add(permit.InFlight, Math.Max(taken, QuickEnough) / first);
         if (_trialLimit > 0 || _knee.Count > KneeSamplesAtMost)
             _looks = false;
         if (!_looks || _most + permit.Held < (int)_limit || !_knee.TryFind(out var workers, out var ratio, out var scatter))
@@ -214,7 +217,7 @@ internal sealed class AdaptiveLimit
         if (target > _limit / 2)
             return;
         _looks = false;
-        if (_baseWeight < _knee.Count && first > QuickEnough)
+        if (_baseWeight < _knee.Count)
         {
             _baseWeight = _knee.Count;
             _scatter = scatter;
