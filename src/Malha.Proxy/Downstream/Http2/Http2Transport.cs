@@ -12,7 +12,7 @@ namespace Malha.Proxy.Downstream.Http2;
 
 /// <summary>
 /// Our byte channel as Kestrel wants a connection: two pipes, and a loop for each direction. The loop that receives runs on the socket engine's threads, and
-/// whoever reads behind the pipe on the thread pool; the loop that sends runs wherever Kestrel has flushed.
+/// whoever reads behind the pipe on the thread pool; so does the loop that sends, which takes in one system call what several streams have flushed by then.
 /// </summary>
 internal sealed class Http2Transport : ConnectionContext
 {
@@ -27,7 +27,7 @@ internal sealed class Http2Transport : ConnectionContext
         useSynchronizationContext: false);
 
     private static readonly PipeOptions OutputOptions = new(
-        readerScheduler: PipeScheduler.Inline, writerScheduler: PipeScheduler.ThreadPool, pauseWriterThreshold: 64 * 1024, resumeWriterThreshold: 32 * 1024,
+        readerScheduler: PipeScheduler.ThreadPool, writerScheduler: PipeScheduler.ThreadPool, pauseWriterThreshold: 64 * 1024, resumeWriterThreshold: 32 * 1024,
         useSynchronizationContext: false);
 
     private static long _ids;
