@@ -23,6 +23,10 @@ public sealed class AdmissionController
     private int _waiting;
     private bool _hasStarted;
 
+    /// <summary>When somebody who waits was to be looked at next; and until when nobody's wait ends, since that came late.</summary>
+    private Moment _due = Moment.Never;
+    private Moment _sparedUntil = new(long.MinValue / 2);
+
     public AdmissionController(AdmissionOptions options)
     {
         ArgumentNullException.ThrowIfNull(options);
@@ -110,13 +114,7 @@ public sealed class AdmissionController
         {
             if (_waiting == 0)
                 return Moment.Never;
-            var next = _inFlight.NextLapse;
-            foreach (var queue in _queues)
-            {
-                if (queue.Oldest is { } oldest)
-                    next = Moment.Min(next, oldest.Since + queue.Wait(_options, now));
-            }
-
+            var next = Moment.Min(_inFlight.NextLapse, NextExpiry_NeedsLock(now));
             if (_capacity is { } capacity && capacity.Judge(_capacityWord, now, 1, out _) is { Allowed: false } refused)
                 next = Moment.Min(next, now + refused.RetryAfter);
             return Moment.Max(next, now);
@@ -265,8 +263,26 @@ public sealed class AdmissionController
         _inFlight.Advance(now);
         if (_waiting == 0)
             return;
+        // Late by more than any timer is: the machine has paused, and with it whoever would have freed a seat. Those who waited meanwhile are not refused for
+        // it, before what has come in has been looked at.
+        if (now - _due > Defaults.AdmissionPause)
+            _sparedUntil = now + Defaults.AdmissionPause;
         Dispatch_NeedsLock(now, ref decided);
         Expire_NeedsLock(now, ref decided);
+        _due = NextExpiry_NeedsLock(now);
+    }
+
+    /// <summary>When the first wait ends.</summary>
+    private Moment NextExpiry_NeedsLock(Moment now)
+    {
+        var next = Moment.Never;
+        foreach (var queue in _queues)
+        {
+            if (queue.Oldest is { } oldest)
+                next = Moment.Min(next, oldest.Since + queue.Wait(_options, now));
+        }
+
+        return next == Moment.Never ? next : Moment.Max(next, _sparedUntil);
     }
 
     private AdmissionDecision Admit_NeedsLock(int shareClass, AdmissionWaiter? waiter, Deadline deadline, Moment now, ref DecidedWaiters decided)
@@ -294,6 +310,7 @@ public sealed class AdmissionController
         waiter.Deadline = deadline;
         queue.Add(waiter, now);
         _waiting++;
+        _due = _waiting == 1 ? NextExpiry_NeedsLock(now) : Moment.Min(_due, now + queue.Wait(_options, now));
         Measure_NeedsLock(shareClass, now);
         return new AdmissionDecision { Verdict = AdmissionVerdict.Queued };
     }
@@ -314,9 +331,11 @@ public sealed class AdmissionController
                 continue;
             }
 
-            if (now - waiter.Since > _queues[shareClass].Wait(_options, now))
+            // Who is here only because nobody looked in time, after a pause of the machine, is not sent away from a free seat.
+            if (now - waiter.Since > _options.PatientWait)
             {
-                Expire_NeedsLock(now, ref decided);
+                Decide_NeedsLock(waiter, Refusal_NeedsLock(Cause_NeedsLock(shareClass), shareClass, waiter.Since, now), ref decided);
+                _queues[shareClass].Expired(now);
                 continue;
             }
 
@@ -379,6 +398,8 @@ public sealed class AdmissionController
 
     private void Expire_NeedsLock(Moment now, ref DecidedWaiters decided)
     {
+        if (now < _sparedUntil)
+            return;
         for (var i = 0; i < _queues.Length; i++)
         {
             var queue = _queues[i];

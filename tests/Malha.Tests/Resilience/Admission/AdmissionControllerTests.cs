@@ -87,6 +87,36 @@ public sealed class AdmissionControllerTests
     }
 
     [Fact]
+    public void A_free_seat_is_given_to_who_waited_too_long_because_nobody_looked()
+    {
+        var admission = Make(1);
+        var permits = Fill(admission, 0, 1, 1);
+        var waiter = Wait(admission, 1);
+        admission.Release(permits[0], Route, OutcomeKind.Success, At.Seconds(1.5));
+        Assert.Equal(AdmissionVerdict.Admitted, waiter.Verdict);
+    }
+
+    [Fact]
+    public void Nobody_is_refused_for_a_pause_of_the_machine_before_what_came_meanwhile_is_looked_at()
+    {
+        var admission = Make(1);
+        var permits = Fill(admission, 0, 1, 1);
+        var waiter = Wait(admission, 1);
+        // Due at 1.1, and not looked at before 1.2: the answer that frees the seat is read a moment later.
+        admission.Advance(At.Seconds(1.2));
+        Assert.Null(waiter.Verdict);
+        Assert.Equal(At.Seconds(1.225), admission.NextEvent(At.Seconds(1.2)));
+        admission.Release(permits[0], Route, OutcomeKind.Success, At.Seconds(1.21));
+        Assert.Equal(AdmissionVerdict.Admitted, waiter.Verdict);
+
+        var second = Wait(admission, 1.3);
+        admission.Advance(At.Seconds(1.5));
+        Assert.Null(second.Verdict);
+        admission.Advance(At.Seconds(1.525));
+        Assert.Equal(AdmissionVerdict.Overloaded, second.Verdict);
+    }
+
+    [Fact]
     public void A_queue_that_stands_serves_the_newest_and_waits_5_ms()
     {
         var admission = Make(1);
