@@ -212,8 +212,8 @@ public sealed class AdmissionControllerTests
         Assert.Equal(AdmissionVerdict.Admitted, second.Verdict);
         admission.Advance(At.Seconds(1.1));
         admission.Advance(At.Seconds(1.102));
-        Assert.True(third.Verdict is AdmissionVerdict.Admitted or AdmissionVerdict.OverCapacity);
-        Assert.Equal(AdmissionVerdict.OverCapacity, fourth.Verdict);
+        // What the capacity has for one of them is not left lying because both have waited long.
+        Assert.Equal([AdmissionVerdict.Admitted, AdmissionVerdict.OverCapacity], new[] { third.Verdict!.Value, fourth.Verdict!.Value }.Order());
     }
 
     [Fact]
