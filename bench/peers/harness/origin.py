@@ -13,8 +13,9 @@ CONF = Path(__file__).parent.parent / "conf"
 
 
 def fill(template: str, target: Path, **values) -> Path:
-    """Writes a configuration from conf/: @NAME@ stands for the value of that name."""
-    text = (CONF / template).read_text()
+    """Writes a configuration from conf/: @NAME@ stands for the value of that name; a line with one that is None is left out."""
+    absent = [f"@{name}@" for name, value in values.items() if value is None]
+    text = "".join(line for line in (CONF / template).read_text().splitlines(keepends=True) if not any(name in line for name in absent))
     for name, value in values.items():
         text = text.replace(f"@{name}@", str(value))
     target.write_text(text)

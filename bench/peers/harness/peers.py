@@ -18,10 +18,10 @@ PUBLISH = ROOT / "artifacts" / "publish"
 class Ports:
     upstream: int
     plain: int
-    http2: int
-    """HTTP/2 in clear, with prior knowledge."""
-    tls: int
-    """HTTP/1.1 over TLS 1.3, with the certificate in the directory: P-256, session tickets as each program has them when nothing is said."""
+    http2: int | None
+    """HTTP/2 in clear, with prior knowledge. None where it is not measured: who can leave it out pays nothing for it."""
+    tls: int | None
+    """The same for HTTP/1.1 over TLS 1.3, with the certificate in the directory: P-256, session tickets as each program has them when nothing is said."""
 
 
 @dataclass(frozen=True)
