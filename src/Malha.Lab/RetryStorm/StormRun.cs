@@ -77,21 +77,6 @@ internal static class StormRun
         if (retrying == Retrying.Jitter)
             setup = setup with { Budget = new RetryBudgetOptions { Ratio = 1, FloorPerSecond = 1_000_000 } };
         var gateway = new Gateway(time, setup, chance);
-        return () =>
-        {
-            var askedAt = time.Seconds;
-            tally.Ask(askedAt);
-            gateway.Ask(
-                answer =>
-                {
-                    tally.Attempt(time.Seconds);
-                    service.Call(answer);
-                },
-                outcome =>
-                {
-                    if (outcome == OutcomeKind.Success)
-                        tally.Succeed(askedAt, time.Now);
-                });
-        };
+        return new GatewayCaller(time, tally, gateway, service.Call).Ask;
     }
 }

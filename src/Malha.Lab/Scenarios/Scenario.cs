@@ -35,23 +35,7 @@ internal abstract class Scenario
     {
         if (arm != Arm.Malha)
             return new BlindCaller(time, tally, service.Call, AttemptTimeout, arm == Arm.Naive ? BlindRetries : 0).Ask;
-        return () =>
-        {
-            var askedAt = time.Seconds;
-            tally.Ask(askedAt);
-            gateway.Ask(
-                answer =>
-                {
-                    tally.Attempt(time.Seconds);
-                    service.Call(answer);
-                },
-                outcome =>
-                {
-                    if (outcome == OutcomeKind.Success)
-                        tally.Succeed(askedAt, time.Now);
-                },
-                shareClass);
-        };
+        return new GatewayCaller(time, tally, gateway, service.Call, shareClass).Ask;
     }
 
     protected ScenarioResult Result(Arm arm, ulong seed, Tally tally, params Check[] checks) => new(Name, arm, seed)

@@ -82,6 +82,20 @@ internal abstract class ClientConnection : TimerEntry
     /// <summary>The date of now, as HTTP writes it.</summary>
     public ReadOnlySpan<byte> DateNow => Plane.Date.Now;
 
+    /// <summary>When the next piece of a body must be there, in milliseconds of the wheel.</summary>
+    /// <param name="start">When it was first waited for.</param>
+    /// <param name="received">Bytes that have come.</param>
+    public long BodyDeadline(long start, long received)
+    {
+        var listener = Listener.Config;
+        var deadline = Wheel.After(listener.BodyTimeout);
+        if (listener.MinBodyRate <= 0)
+            return deadline;
+        // By then the bytes that have come would be too few for the time that has passed.
+        var grace = (long)Configuration.Defaults.MinBodyRateGrace.Value.TotalMilliseconds;
+        return Math.Min(deadline, Math.Max(Wheel.NowMs, start + grace + ((received + 1) * 1000 / listener.MinBodyRate)));
+    }
+
     /// <summary>Breaks the connection; the client sees a reset, and no cut answer looks complete.</summary>
     public abstract void Abort();
 

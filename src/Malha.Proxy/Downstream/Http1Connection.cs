@@ -114,16 +114,9 @@ internal sealed class Http1Connection : ClientConnection, IRequestSource
         if (receiving.IsCompletedSuccessfully)
             return receiving.Result;
 
-        var listener = Listener.Config;
         if (_bodyStart == 0)
             _bodyStart = Wheel.NowMs;
-        var deadline = Wheel.After(listener.BodyTimeout);
-        if (listener.MinBodyRate > 0)
-        {
-            // By then the bytes that have come would be too few for the time that has passed.
-            var grace = (long)Configuration.Defaults.MinBodyRateGrace.Value.TotalMilliseconds;
-            deadline = Math.Min(deadline, Math.Max(Wheel.NowMs, _bodyStart + grace + ((received + 1) * 1000 / listener.MinBodyRate)));
-        }
+        var deadline = BodyDeadline(_bodyStart, received);
         _awaitsBody = true;
         if (_phase != Phase.Lingering && _exchange is not { AwaitsContinue: true })
             Arm(Wheel, deadline);

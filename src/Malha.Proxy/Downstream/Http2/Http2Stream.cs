@@ -238,16 +238,9 @@ internal sealed class Http2Stream : TimerEntry, IRequestSource
             Arm(wheel, wheel.After(service.Config.IdleTimeout));
             return;
         }
-        var listener = _connection.Listener.Config;
         if (_bodyStart == 0)
             _bodyStart = wheel.NowMs;
-        var deadline = wheel.After(listener.BodyTimeout);
-        if (listener.MinBodyRate > 0)
-        {
-            var grace = (long)Configuration.Defaults.MinBodyRateGrace.Value.TotalMilliseconds;
-            deadline = Math.Min(deadline, Math.Max(wheel.NowMs, _bodyStart + grace + ((received + 1) * 1000 / listener.MinBodyRate)));
-        }
-        Arm(wheel, deadline);
+        Arm(wheel, _connection.BodyDeadline(_bodyStart, received));
     }
 
     private void Cancel(CancelReason reason)
