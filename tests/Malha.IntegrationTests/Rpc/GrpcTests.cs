@@ -82,7 +82,10 @@ public sealed class GrpcTests : IAsyncLifetime
     {
         await using var gateway = Start();
         using var channel = Connect(gateway.Port);
-        using var call = channel.CreateCallInvoker().AsyncUnaryCall(EchoBase.UnaryMethod, null, new CallOptions(deadline: TimeProvider.System.GetUtcNow().UtcDateTime.AddMilliseconds(300)), "hang");
+        // Connections are there: else a slow machine would spend the deadline on them, and the service would never hear of the call.
+        using (var first = channel.CreateCallInvoker().AsyncUnaryCall(EchoBase.UnaryMethod, null, default, "first"))
+            await first.ResponseAsync;
+        using var call = channel.CreateCallInvoker().AsyncUnaryCall(EchoBase.UnaryMethod, null, new CallOptions(deadline: TimeProvider.System.GetUtcNow().UtcDateTime.AddSeconds(1)), "hang");
         Assert.Equal(StatusCode.DeadlineExceeded, (await Assert.ThrowsAsync<RpcException>(() => call.ResponseAsync)).StatusCode);
         await Eventually.HoldsAsync(() => _service.Cancelled == 1, "the service is told");
         await Eventually.HoldsAsync(() => gateway.Service().Endpoints[0].InFlight == 0, "nothing is under way");
