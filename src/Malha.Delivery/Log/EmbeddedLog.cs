@@ -8,7 +8,7 @@ namespace Malha.Delivery.Log;
 /// <see cref="LogOutcome"/>, and an acknowledgement holds what its <see cref="AckLevel"/> says whatever happens afterwards. docs/durable-lane.md has the promises,
 /// docs/decisions/0012 the reasons.
 /// </summary>
-internal sealed class EmbeddedLog : IAsyncDisposable
+internal sealed class EmbeddedLog : IOperationStore
 {
     private readonly EmbeddedLogConfig _config;
     private readonly TimeProvider _time;
@@ -17,6 +17,7 @@ internal sealed class EmbeddedLog : IAsyncDisposable
     private readonly AckGate _gate;
     private readonly SpaceGuard _space;
     private readonly LogWriter _writer;
+    private readonly LaneDepths _depths = new();
     private OpenReport _lastReport;
 
     private EmbeddedLog(EmbeddedLogConfig config, TimeProvider time, Func<long>? freeSpace, FileStream @lock, OpenReport report, Store store, AckMarker marker)
@@ -28,10 +29,16 @@ internal sealed class EmbeddedLog : IAsyncDisposable
         _space = new SpaceGuard(config, config.Path, time, freeSpace);
         _space.Reserve();
         _gate.Open(marker);
-        _writer = new LogWriter(config, _queue, _gate, new LogSyncer(_gate, Measures, time), _space, Measures, store, reopened => Volatile.Write(ref _lastReport, reopened));
+        _writer = new LogWriter(config, _queue, _gate, new LogSyncer(_gate, Measures, time), _space, Measures, _depths, store, reopened => Volatile.Write(ref _lastReport, reopened));
     }
 
     public LogMeasures Measures { get; }
+
+    public Action<string>? Moved
+    {
+        get => _depths.Moved;
+        set => _depths.Moved = value;
+    }
 
     /// <summary>What opening found, the last time that it was opened.</summary>
     public OpenReport LastReport => Volatile.Read(ref _lastReport);
@@ -53,6 +60,8 @@ internal sealed class EmbeddedLog : IAsyncDisposable
         @lock.Dispose();
         return (report, null);
     }
+
+    public Durability DurabilityOf(AckLevel acks) => new(acks, acks switch { AckLevel.None => "memory", AckLevel.Leader => "operating-system", _ => "local-disk" }, 1);
 
     /// <summary>
     /// Stores a new operation. At <c>none</c> it ends when it is queued, unless an Idempotency-Key must be looked up first. Position and revision are given by the log.
@@ -78,6 +87,8 @@ internal sealed class EmbeddedLog : IAsyncDisposable
 
     public LogRead<Operation> Find(OperationId id) => Read(store => store.Operation(id, out var damaged) is var found && damaged ? throw new DamagedRecord() : found);
 
+    public ValueTask<LogRead<Operation>> FindAsync(OperationId id, CancellationToken cancellation = default) => new(Find(id));
+
     /// <summary>The request's body; of an operation without one, an empty one.</summary>
     public LogRead<byte[]> Body(OperationId id) => Read(store => store.Get(Family.Bodies, id.ToArray()) ?? (store.Get(Family.Operations, id.ToArray()) is null ? null : []));
 
@@ -91,6 +102,12 @@ internal sealed class EmbeddedLog : IAsyncDisposable
     /// <summary>Lanes in which something waits.</summary>
     public LogRead<IReadOnlyList<string>> Lanes() => Read(store => LogReads.Lanes(store));
 
+    public int Depth(string lane) => _depths[lane];
+
+    public int Before(string lane, long position, int most) =>
+        Read(store => new Sequence((ulong)store.Count(Family.Lanes, StoreKeys.LaneStart(lane), StoreKeys.LaneStart(lane), StoreKeys.Lane(lane, position), most))).Value is { } count
+            ? (int)count.Number : 0;
+
     /// <summary>What waits in a lane behind a position, in the order of acceptance.</summary>
     public LogRead<IReadOnlyList<LogEntry>> Lane(string lane, long after, int count) =>
         Read(store => LogReads.Entries(store, Family.Lanes, StoreKeys.Lane(lane, after + 1), StoreKeys.LaneStart(lane), count));
@@ -103,12 +120,23 @@ internal sealed class EmbeddedLog : IAsyncDisposable
     public LogRead<IReadOnlyList<LogEntry>> DueAttempts(string lane, DateTimeOffset now, int count) =>
         Read(store => LogReads.Until(store, StoreKeys.AttemptStart(lane), now, count));
 
+    /// <summary>When the next attempt of a lane falls due; null: nothing of it waits for a time.</summary>
+    public DateTimeOffset? NextAttempt(string lane) => Read(store => LogReads.First(store, StoreKeys.AttemptStart(lane)) is { } first ? new Time(first) : null).Value?.At;
+
     /// <summary>What expires, or is to be forgotten, by now.</summary>
     public LogRead<IReadOnlyList<LogEntry>> Due(DueKind kind, DateTimeOffset now, int count) => Read(store => LogReads.Until(store, [(byte)kind], now, count));
 
     /// <summary>A lane's dead letters behind an entry (null: from the first), oldest first.</summary>
     public LogRead<IReadOnlyList<LogEntry>> DeadLetters(string lane, LogEntry? after, int count) => Read(store =>
         LogReads.Entries(store, Family.Dead, after is null ? StoreKeys.LaneStart(lane) : [.. after.Key, 0], StoreKeys.LaneStart(lane), count));
+
+    /// <summary>Operations of one client behind a position, in the order of acceptance: those that wait, or those that do no more.</summary>
+    public LogRead<IReadOnlyList<LogEntry>> Owner(string owner, bool waits, long after, int count) =>
+        Read(store => LogReads.Entries(store, Family.Owners, StoreKeys.Owner(owner, waits, after + 1), StoreKeys.OwnerStart(owner, waits), count));
+
+    /// <summary>All operations behind one (null: from the first), by the time that they were made. What cannot be read is left out.</summary>
+    public LogRead<IReadOnlyList<Operation>> All(OperationId? after, int count) => Read<IReadOnlyList<Operation>>(store =>
+        [.. store.Scan(Family.Operations, after is { } last ? [.. last.ToArray(), 0] : [], [], count).Select(entry => OperationFormat.Read(entry.Value)).OfType<Operation>()]);
 
     /// <summary>Writes and syncs what is queued, and closes.</summary>
     public async ValueTask DisposeAsync()
@@ -152,6 +180,8 @@ internal sealed class EmbeddedLog : IAsyncDisposable
     }
 
     private sealed record Sequence(ulong Number);
+
+    private sealed record Time(DateTimeOffset At);
 
     private sealed class DamagedRecord : Exception;
 }

@@ -10,11 +10,16 @@ namespace Malha.Delivery.Log;
 /// </summary>
 internal sealed class GroupPlan : IDisposable
 {
+    private const int KeysAtATime = 16;
+
     private readonly Store _store;
     private readonly WriteBatch _batch = new();
     private readonly FieldWriter _fields = new();
     private readonly Dictionary<OperationId, Operation?> _changed = [];
     private readonly Dictionary<(UInt128, UInt128), (OperationId Id, Deduplication Deduplication)> _deduplicated = [];
+    // Who began to wait in this batch, by lane and key, in the order of their positions.
+    private readonly Dictionary<(string Lane, string Key), List<OperationId>> _waiting = [];
+    private readonly List<(string Lane, int Change)> _depths = [];
     private readonly List<(Family Family, byte[] Key)> _old = [];
     private readonly List<(Family Family, byte[] Key)> _new = [];
     private readonly byte[] _id = new byte[OperationId.Length];
@@ -30,12 +35,17 @@ internal sealed class GroupPlan : IDisposable
 
     public bool IsEmpty => _batch.Count() == 0;
 
+    /// <summary>By how much the number of those that wait changes, lane by lane; also the lanes in which something may be due that was not.</summary>
+    public IReadOnlyList<(string Lane, int Change)> Depths => _depths;
+
     /// <summary>The writes before are in the store, or never will be.</summary>
     public void Begin()
     {
         _batch.Clear();
         _changed.Clear();
         _deduplicated.Clear();
+        _waiting.Clear();
+        _depths.Clear();
     }
 
     /// <summary>To be called when all of a group were added.</summary>
@@ -73,7 +83,7 @@ internal sealed class GroupPlan : IDisposable
             _store.Put(_batch, Family.Deduplication, deduplication.Caller.Span, [.. Id(operation.Id), .. deduplication.Bytes]);
         }
 
-        operation = operation with { Position = ++_position, Revision = 1, BodyBytes = accept.Body.Length };
+        operation = Queue(operation) with { Revision = 1, BodyBytes = accept.Body.Length };
         if (!accept.Body.IsEmpty)
             _store.Put(_batch, Family.Bodies, Id(operation.Id), accept.Body.Span);
         Replace(null, operation);
@@ -88,7 +98,10 @@ internal sealed class GroupPlan : IDisposable
         if (current.Revision != update.Operation.Revision)
             return LogOutcome.Conflict;
 
-        var next = update.Operation with { Revision = current.Revision + 1, Position = current.Position, Deduplication = current.Deduplication };
+        var next = update.Operation with { Revision = current.Revision + 1, Position = current.Position, IsBehind = current.IsBehind, Deduplication = current.Deduplication };
+        // Who waits again does so behind all that came meanwhile: those of its key went on without it.
+        if (next.State == OperationState.Waiting && current.State != OperationState.Waiting)
+            next = Queue(next);
         if (update.Answer is { } answer)
         {
             next = next with { AnswerStatus = answer.Status };
@@ -115,7 +128,55 @@ internal sealed class GroupPlan : IDisposable
         foreach (var (family, key) in _old)
             _store.Delete(_batch, family, key);
         _changed[current.Id] = null;
+        Left(current);
         return LogOutcome.Done;
+    }
+
+    // A place at the end of its lane and key.
+    private Operation Queue(Operation operation)
+    {
+        if (operation.Key.Length == 0)
+            return operation with { Position = ++_position, IsBehind = false };
+        var isBehind = First(operation.Lane, operation.Key) is not null;
+        if (!_waiting.TryGetValue((operation.Lane, operation.Key), out var waiting))
+            _waiting.Add((operation.Lane, operation.Key), waiting = []);
+        waiting.Add(operation.Id);
+        return operation with { Position = ++_position, IsBehind = isBehind };
+    }
+
+    // Who waited and does no more: the next one of its key may be tried.
+    private void Left(Operation gone)
+    {
+        if (gone.State != OperationState.Waiting)
+            return;
+        _depths.Add((gone.Lane, -1));
+        if (gone.Key.Length > 0 && !gone.IsBehind && First(gone.Lane, gone.Key) is { IsBehind: true } next)
+            Replace(next, next with { IsBehind = false, Revision = next.Revision + 1 });
+    }
+
+    // The first that waits of a key, as this batch will leave it.
+    private Operation? First(string lane, string key)
+    {
+        var start = StoreKeys.KeyStart(lane, key);
+        var from = start;
+        while (true)
+        {
+            var found = _store.Scan(Family.Keys, from, start, KeysAtATime);
+            foreach (var (_, id) in found)
+            {
+                if (Current(OperationId.Read(id), out _) is { State: OperationState.Waiting } waiting)
+                    return waiting;
+            }
+            if (found.Count < KeysAtATime)
+                break;
+            from = [.. found[^1].Key, 0];
+        }
+        foreach (var id in _waiting.GetValueOrDefault((lane, key)) ?? [])
+        {
+            if (_changed.GetValueOrDefault(id) is { State: OperationState.Waiting } waiting)
+                return waiting;
+        }
+        return null;
     }
 
     private void Replace(Operation? current, Operation next)
@@ -136,6 +197,15 @@ internal sealed class GroupPlan : IDisposable
         OperationFormat.Write(next, _fields);
         _store.Put(_batch, Family.Operations, id, _fields.Written);
         _changed[next.Id] = next;
+        if (next.State != OperationState.Waiting)
+        {
+            if (current is not null)
+                Left(current);
+        }
+        else if (current?.State != OperationState.Waiting)
+            _depths.Add((next.Lane, 1));
+        else if (!next.IsBehind)
+            _depths.Add((next.Lane, 0));
     }
 
     private Operation? Current(OperationId id, out bool damaged)

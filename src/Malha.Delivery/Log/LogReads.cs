@@ -18,6 +18,11 @@ internal static class LogReads
         [.. Entries(store, Family.Due, prefix, prefix, count)
             .TakeWhile(entry => BinaryPrimitives.ReadInt64BigEndian(entry.Key.AsSpan(prefix.Length)) <= now.ToUnixTimeMilliseconds())];
 
+    /// <summary>When the first entry of a prefix that is followed by a time falls due; null: none is there.</summary>
+    public static DateTimeOffset? First(Store store, byte[] prefix) => store.Scan(Family.Due, prefix, prefix, 1) is [var (key, _)]
+        ? DateTimeOffset.FromUnixTimeMilliseconds(BinaryPrimitives.ReadInt64BigEndian(key.AsSpan(prefix.Length)))
+        : null;
+
     /// <summary>The first entry of each lane, and from there over the rest of it.</summary>
     public static IReadOnlyList<string> Lanes(Store store)
     {

@@ -70,7 +70,7 @@ internal static class LogRecovery
     // A change whose acceptance is lost brings its operation back, and one whose change is lost still has its old entries: the orders follow the operations.
     private static int Reorder(Store store)
     {
-        foreach (var family in (ReadOnlySpan<Family>)[Family.Lanes, Family.Keys, Family.Due, Family.Dead])
+        foreach (var family in (ReadOnlySpan<Family>)[Family.Lanes, Family.Keys, Family.Due, Family.Dead, Family.Owners])
             Clear(store, family);
 
         var (operations, last, from) = (0, store.LastPosition() ?? 0, Array.Empty<byte>());
@@ -96,7 +96,35 @@ internal static class LogRecovery
             WriteWhole(store, batch);
             from = [.. group[^1].Key, 0];
         }
+        Head(store);
         return operations;
+    }
+
+    // Who was first of a key may be lost, and then nobody of it would ever be due; who was, and is there again, must not be beside its successor.
+    private static void Head(Store store)
+    {
+        using var batch = new WriteBatch();
+        var (from, before, fields) = (Array.Empty<byte>(), Array.Empty<byte>(), new FieldWriter());
+        while (store.Scan(Family.Keys, from, [], GroupCount) is { Count: > 0 } group)
+        {
+            batch.Clear();
+            foreach (var (key, id) in group)
+            {
+                var isBehind = key.AsSpan(..^sizeof(long)).SequenceEqual(before);
+                before = key[..^sizeof(long)];
+                if (store.Operation(OperationId.Read(id), out _) is not { } operation || operation.IsBehind == isBehind)
+                    continue;
+                var due = StoreKeys.Attempt(operation.Lane, operation.Due, operation.Position);
+                if (isBehind)
+                    store.Delete(batch, Family.Due, due);
+                else
+                    store.Put(batch, Family.Due, due, id);
+                OperationFormat.Write(operation with { IsBehind = isBehind }, fields);
+                store.Put(batch, Family.Operations, id, fields.Written);
+            }
+            WriteWhole(store, batch);
+            from = [.. group[^1].Key, 0];
+        }
     }
 
     private static void Clear(Store store, Family family)

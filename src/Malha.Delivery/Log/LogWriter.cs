@@ -19,6 +19,7 @@ internal sealed class LogWriter : IDisposable
     private readonly LogSyncer _syncer;
     private readonly SpaceGuard _space;
     private readonly LogMeasures _measures;
+    private readonly LaneDepths _depths;
     private readonly Action<OpenReport> _reopened;
     private readonly ManualResetEventSlim _stopping = new();
     // Never set: a wait of a length.
@@ -33,10 +34,12 @@ internal sealed class LogWriter : IDisposable
     private GroupPlan? _plan;
 
     public LogWriter(
-        EmbeddedLogConfig config, WriteQueue queue, AckGate gate, LogSyncer syncer, SpaceGuard space, LogMeasures measures, Store store, Action<OpenReport> reopened)
+        EmbeddedLogConfig config, WriteQueue queue, AckGate gate, LogSyncer syncer, SpaceGuard space, LogMeasures measures, LaneDepths depths, Store store,
+        Action<OpenReport> reopened)
     {
-        (_config, _queue, _gate, _syncer, _space, _measures, _reopened) = (config, queue, gate, syncer, space, measures, reopened);
+        (_config, _queue, _gate, _syncer, _space, _measures, _depths, _reopened) = (config, queue, gate, syncer, space, measures, depths, reopened);
         (_store, _plan) = (store, new GroupPlan(store));
+        depths.Count(store);
         _thread = new Thread(Run) { Name = "malha-log-write", IsBackground = true };
         _thread.Start();
     }
@@ -119,6 +122,8 @@ internal sealed class LogWriter : IDisposable
             _written.ForEach(pending => _gate.Complete(pending, pending.Result with { Sequence = sequence }));
         _toSync.Clear();
         _written.Clear();
+        // Last, so that whoever is told by it finds acknowledged what it is about, at none and leader.
+        _depths.Apply(_plan.Depths);
     }
 
     private void Plan(PendingWrite pending, bool again, bool nearlyFull)
@@ -178,6 +183,7 @@ internal sealed class LogWriter : IDisposable
             return;
         }
         _plan = new GroupPlan(store);
+        _depths.Count(store);
         Volatile.Write(ref _store, store);
         _space.Reserve();
         _measures.Reopened();

@@ -91,6 +91,24 @@ internal sealed class Store : IDisposable
         return entries;
     }
 
+    /// <summary>How many entries begin with this, up to a bound.</summary>
+    public int Count(Family family, ReadOnlySpan<byte> prefix, int most) => Count(family, prefix, prefix, default, most);
+
+    /// <summary>How many of them lie at or behind <paramref name="from"/> and before <paramref name="until"/> (empty: to their end), up to a bound.</summary>
+    public int Count(Family family, ReadOnlySpan<byte> prefix, ReadOnlySpan<byte> from, ReadOnlySpan<byte> until, int most)
+    {
+        var count = 0;
+        using var iterator = _database.NewIterator(_families[(int)family]);
+        for (iterator.Seek(from); count < most && iterator.Valid(); iterator.Next())
+        {
+            var key = iterator.GetKeySpan();
+            if (!key.StartsWith(prefix) || (!until.IsEmpty && key.SequenceCompareTo(until) >= 0))
+                break;
+            count++;
+        }
+        return count;
+    }
+
     public long? LastPosition() => Get(Family.Meta, StoreKeys.PositionKey) is { Length: sizeof(long) } bytes ? StoreKeys.Position(bytes) : null;
 
     public Operation? Operation(OperationId id, out bool damaged)

@@ -33,12 +33,15 @@ internal enum Family
 
     /// <summary>lane, time of death, position → id.</summary>
     Dead,
+
+    /// <summary>owner, whether it waits no more, position → id.</summary>
+    Owners,
 }
 
 /// <summary>What falls due. The numbers are on disk.</summary>
 internal enum DueKind : byte
 {
-    /// <summary>lane, time: an operation may be tried.</summary>
+    /// <summary>lane, time: an operation may be tried. None of those that wait behind others of their key.</summary>
     Attempt = 1,
 
     /// <summary>time: an operation that still waits expires.</summary>
@@ -76,24 +79,31 @@ internal static class StoreKeys
 
     public static byte[] Dead(string lane, DateTimeOffset died, long position) => [.. Text(lane), .. Time(died), .. Big(position)];
 
+    public static byte[] Owner(string owner, bool waits, long position) => [.. OwnerStart(owner, waits), .. Big(position)];
+
+    public static byte[] OwnerStart(string owner, bool waits) => [.. Text(owner), waits ? (byte)0 : (byte)1];
+
     public static byte[] Time(DateTimeOffset time) => Big(time.ToUnixTimeMilliseconds());
 
     /// <summary>The position or time in an entry's last bytes.</summary>
     public static long Position(ReadOnlySpan<byte> key) => BinaryPrimitives.ReadInt64BigEndian(key[^Number..]);
 
-    /// <summary>False: lane or key is too long to be stored.</summary>
+    /// <summary>False: lane, key or owner is too long to be stored.</summary>
     public static bool Fit(Operation operation) =>
-        Encoding.UTF8.GetByteCount(operation.Lane) is > 0 and <= OperationLimits.LaneBytes && Encoding.UTF8.GetByteCount(operation.Key) <= OperationLimits.KeyBytes;
+        Encoding.UTF8.GetByteCount(operation.Lane) is > 0 and <= OperationLimits.LaneBytes && Encoding.UTF8.GetByteCount(operation.Key) <= OperationLimits.KeyBytes
+        && Encoding.UTF8.GetByteCount(operation.Owner) <= OperationLimits.OwnerBytes;
 
     /// <summary>Every entry that this operation, as it stands, is to be found by, except its deduplication.</summary>
     public static void Entries(Operation operation, List<(Family Family, byte[] Key)> entries)
     {
+        entries.Add((Family.Owners, Owner(operation.Owner, operation.State == OperationState.Waiting, operation.Position)));
         if (operation.State == OperationState.Waiting)
         {
             entries.Add((Family.Lanes, Lane(operation.Lane, operation.Position)));
             if (operation.Key.Length > 0)
                 entries.Add((Family.Keys, Key(operation.Lane, operation.Key, operation.Position)));
-            entries.Add((Family.Due, Attempt(operation.Lane, operation.Due, operation.Position)));
+            if (!operation.IsBehind)
+                entries.Add((Family.Due, Attempt(operation.Lane, operation.Due, operation.Position)));
             if (operation.Expires is { } expires)
                 entries.Add((Family.Due, Due(DueKind.Expiry, expires, operation.Position)));
             return;

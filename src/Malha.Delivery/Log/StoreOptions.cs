@@ -22,7 +22,7 @@ internal enum StoreMode
 internal static class StoreOptions
 {
     /// <summary>The families' names on disk, in the order of <see cref="Family"/>.</summary>
-    public static readonly string[] Names = ["default", "operations", "bodies", "answers", "lanes", "keys", "due", "deduplication", "dead"];
+    public static readonly string[] Names = ["default", "operations", "bodies", "answers", "lanes", "keys", "due", "deduplication", "dead", "owners"];
 
     // RocksDB's own.
     private const int Level0Stop = 36;

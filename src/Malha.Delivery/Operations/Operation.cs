@@ -75,6 +75,27 @@ internal sealed record Operation
     /// <summary>Status of the answer that is stored under the same id; 0 while there is none.</summary>
     public int AnswerStatus { get; init; }
 
+    /// <summary>Whether others of its key wait before it: it is not due before the last of them has gone.</summary>
+    public bool IsBehind { get; init; }
+
+    /// <summary>Attempts that the server answered, and that it refused: what is tried no more when it has been so often.</summary>
+    public int Refusals { get; init; }
+
+    /// <summary>The route that it came by, as the configuration of then called it.</summary>
+    public string Route { get; init; } = "";
+
+    /// <summary>What its request was called in logs and answers.</summary>
+    public string RequestId { get; init; } = "";
+
+    /// <summary>Where its client called from, for the forwarding fields.</summary>
+    public string ClientAddress { get; init; } = "";
+
+    /// <summary>Whether it came over TLS.</summary>
+    public bool CameOverTls { get; init; }
+
+    /// <summary>Whether it had credentials that were not kept, since there was no key to seal them with.</summary>
+    public bool HasLostCredentials { get; init; }
+
     /// <summary>Its place among all operations of this log, given when it is stored.</summary>
     public long Position { get; init; }
 
@@ -86,7 +107,11 @@ internal sealed record Operation
 }
 
 /// <summary>The answer that the server gave, as it gave it.</summary>
-internal sealed record Answer(int Status, IReadOnlyList<HeaderField> Headers, ReadOnlyMemory<byte> Body);
+/// <param name="Status">The status code.</param>
+/// <param name="Headers">Its fields, less those of the connection that it came over.</param>
+/// <param name="Body">Its body; empty when it was larger than what is kept.</param>
+/// <param name="IsTooLarge">Whether it was.</param>
+internal sealed record Answer(int Status, IReadOnlyList<HeaderField> Headers, ReadOnlyMemory<byte> Body, bool IsTooLarge = false);
 
 /// <summary>What is too large for a record is refused when it is accepted.</summary>
 internal static class OperationLimits
@@ -95,6 +120,8 @@ internal static class OperationLimits
     public const int LaneBytes = 255;
 
     public const int KeyBytes = 1024;
+
+    public const int OwnerBytes = 255;
 
     /// <summary>Attempts that a record remembers one by one; the count goes on.</summary>
     public const int AttemptsKept = 32;

@@ -16,12 +16,13 @@ internal static class OperationFormat
     {
         public const int Id = 1, Owner = 2, Class = 3, Service = 4, Lane = 5, Key = 6, Acks = 7, Method = 8, Target = 9, Header = 10, Credentials = 11, Trace = 12,
             Callback = 13, BodyBytes = 14, Deduplication = 15, State = 16, DeadCause = 17, AttemptCount = 18, Attempt = 19, Created = 20, Due = 21, Expires = 22,
-            Finished = 23, Forget = 24, AnswerStatus = 25, Position = 26, Revision = 27;
+            Finished = 23, Forget = 24, AnswerStatus = 25, Position = 26, Revision = 27, IsBehind = 28, Refusals = 29, Route = 30, RequestId = 31, ClientAddress = 32,
+            CameOverTls = 33, HasLostCredentials = 34;
     }
 
     private static class AnswerTags
     {
-        public const int Status = 1, Header = 2, Body = 3;
+        public const int Status = 1, Header = 2, Body = 3, IsTooLarge = 4;
     }
 
     public static void Write(Operation operation, FieldWriter to)
@@ -44,6 +45,11 @@ internal static class OperationFormat
         to.Text(Tags.Trace, operation.TraceParent);
         to.Text(Tags.Callback, operation.Callback);
         to.Number(Tags.BodyBytes, operation.BodyBytes);
+        to.Text(Tags.Route, operation.Route);
+        to.Text(Tags.RequestId, operation.RequestId);
+        to.Text(Tags.ClientAddress, operation.ClientAddress);
+        to.Number(Tags.CameOverTls, operation.CameOverTls ? 1 : 0);
+        to.Number(Tags.HasLostCredentials, operation.HasLostCredentials ? 1 : 0);
         if (operation.Deduplication is { } deduplication)
             to.Bytes(Tags.Deduplication, deduplication.Bytes);
         WriteProgress(operation, to);
@@ -65,6 +71,8 @@ internal static class OperationFormat
         to.Number(Tags.AnswerStatus, operation.AnswerStatus);
         to.Number(Tags.Position, operation.Position);
         to.Number(Tags.Revision, operation.Revision);
+        to.Number(Tags.IsBehind, operation.IsBehind ? 1 : 0);
+        to.Number(Tags.Refusals, operation.Refusals);
     }
 
     /// <summary>Null: these bytes are no operation that this version can read.</summary>
@@ -107,6 +115,7 @@ internal static class OperationFormat
         foreach (var header in answer.Headers)
             to.Header(AnswerTags.Header, header);
         to.Bytes(AnswerTags.Body, answer.Body.Span);
+        to.Number(AnswerTags.IsTooLarge, answer.IsTooLarge ? 1 : 0);
     }
 
     /// <summary>Null: these bytes are no answer that this version can read.</summary>
@@ -115,7 +124,7 @@ internal static class OperationFormat
         var fields = new FieldReader(record);
         if (fields.Malformed || fields.Version > Version + 1)
             return null;
-        var (status, headers, body) = (0, new List<HeaderField>(), ReadOnlyMemory<byte>.Empty);
+        var (status, headers, body, isTooLarge) = (0, new List<HeaderField>(), ReadOnlyMemory<byte>.Empty, false);
         while (fields.Next())
         {
             switch (fields.Tag)
@@ -123,9 +132,10 @@ internal static class OperationFormat
                 case AnswerTags.Status: status = (int)fields.Number(); break;
                 case AnswerTags.Header: headers.Add(fields.Header()); break;
                 case AnswerTags.Body: body = fields.Value.ToArray(); break;
+                case AnswerTags.IsTooLarge: isTooLarge = fields.Number() != 0; break;
             }
         }
-        return fields.Malformed ? null : new Answer(status, headers, body);
+        return fields.Malformed ? null : new Answer(status, headers, body, isTooLarge);
     }
 
     private static Operation? Request(Operation operation, ref FieldReader fields) => fields.Tag switch
@@ -144,6 +154,11 @@ internal static class OperationFormat
         Tags.Callback => operation with { Callback = fields.Text() },
         Tags.BodyBytes => operation with { BodyBytes = fields.Number() },
         Tags.Deduplication => operation with { Deduplication = Deduplication.Read(fields.Value) },
+        Tags.Route => operation with { Route = fields.Text() },
+        Tags.RequestId => operation with { RequestId = fields.Text() },
+        Tags.ClientAddress => operation with { ClientAddress = fields.Text() },
+        Tags.CameOverTls => operation with { CameOverTls = fields.Number() != 0 },
+        Tags.HasLostCredentials => operation with { HasLostCredentials = fields.Number() != 0 },
         _ => null,
     };
 
@@ -160,6 +175,8 @@ internal static class OperationFormat
         Tags.AnswerStatus => operation with { AnswerStatus = (int)fields.Number() },
         Tags.Position => operation with { Position = fields.Number() },
         Tags.Revision => operation with { Revision = fields.Number() },
+        Tags.IsBehind => operation with { IsBehind = fields.Number() != 0 },
+        Tags.Refusals => operation with { Refusals = (int)fields.Number() },
         _ => null,
     };
 

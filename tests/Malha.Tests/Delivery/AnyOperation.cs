@@ -14,7 +14,7 @@ internal static class AnyOperation
     private static readonly Gen<IReadOnlyList<AttemptRecord>> Attempts =
         Gen.Select(Time, Gen.Enum<AttemptResult>(), Gen.Int[0, 999]).Select((at, result, status) => new AttemptRecord(at, result, status)).Array[0, 4].Select(all => (IReadOnlyList<AttemptRecord>)all);
 
-    public static readonly Gen<Answer> Answer = Gen.Select(Gen.Int[0, 999], Headers, Gen.Byte.Array[0, 200]).Select((status, headers, body) => new Answer(status, headers, body));
+    public static readonly Gen<Answer> Answer = Gen.Select(Gen.Int[0, 999], Headers, Gen.Byte.Array[0, 200]).Select((status, headers, body) => new Answer(status, headers, body, status % 2 == 1));
 
     public static readonly Gen<Operation> Any =
         from texts in Text.Array[11]
@@ -35,6 +35,7 @@ internal static class AnyOperation
             Id = OperationId.Read(id), Owner = texts[0], Class = texts[1], Service = texts[2], Lane = texts[3], Key = texts[4], Method = texts[5], Target = texts[6],
             TraceParent = texts[7], Callback = texts[8], Headers = headers, SealedCredentials = credentials, BodyBytes = numbers[0], Position = numbers[1], Revision = numbers[2],
             Acks = acks, State = state, DeadCause = cause, AttemptCount = counts[0], Attempts = attempts, AnswerStatus = counts[1], Created = times[0], Due = times[1],
+            IsBehind = deduplicated, Refusals = counts[0] / 2, Route = texts[9], RequestId = texts[10], ClientAddress = texts[3], CameOverTls = !deduplicated, HasLostCredentials = deduplicated,
             Expires = maybe[0], Finished = maybe[1], Forget = maybe[2],
             Deduplication = deduplicated ? Deduplication.Of(texts[9], texts[10], texts[5], texts[6], credentials) : null,
         };
