@@ -202,7 +202,7 @@ internal sealed class Http1Listener : IDisposable
     {
         lock (_lock)
         {
-            if ((_count < Config.MaxConnections && Plane.Protection.Accepts && (Tls is not { } tls || Handshakes.Active < tls.Config.MaxHandshakes)) || IsDraining)
+            if ((_count < Config.MaxConnections && Plane.Protection.Accepts() && (Tls is not { } tls || Handshakes.Active < tls.Config.MaxHandshakes)) || IsDraining)
                 return null;
             _belowLimit ??= new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
             return _belowLimit.Task;

@@ -27,6 +27,7 @@ internal sealed class OverloadMonitor : TimerEntry, IThreadPoolWorkItem, IDispos
     private Verdict _verdict = Verdict.Normal;
     private ProtectionStage _told;
     private long _lookAt = BudgetUse.Unlimited;
+    private long _stopAt = BudgetUse.Unlimited;
     private long _connections;
     private long _filesLeft = BudgetUse.Unlimited;
     private long _offered;
@@ -36,6 +37,7 @@ internal sealed class OverloadMonitor : TimerEntry, IThreadPoolWorkItem, IDispos
     private int _looking;
     private int _counting;
     private int _looks;
+    private volatile bool _held;
     private volatile bool _disposed;
 
     /// <param name="wheel">Says when to look.</param>
@@ -68,8 +70,17 @@ internal sealed class OverloadMonitor : TimerEntry, IThreadPoolWorkItem, IDispos
     /// <summary>Whether connections may rest between two requests.</summary>
     public bool KeepsAlive => Stage == ProtectionStage.Normal;
 
-    /// <summary>Whether a listener may let the next connection in.</summary>
-    public bool Accepts => Stage != ProtectionStage.NotAccepting;
+    /// <summary>
+    /// Whether a listener may let the next connection in. Does not rely on a look alone: hundreds connect while the thread that looks is not running. After a no,
+    /// <see cref="Act"/> is called for the next look, which wakes the listener when it may go on.
+    /// </summary>
+    public bool Accepts()
+    {
+        if (Stage != ProtectionStage.NotAccepting && Connections < Volatile.Read(ref _stopAt))
+            return true;
+        _held = true;
+        return false;
+    }
 
     /// <summary>Connections of clients.</summary>
     public long Connections => Volatile.Read(ref _connections);
@@ -162,13 +173,12 @@ internal sealed class OverloadMonitor : TimerEntry, IThreadPoolWorkItem, IDispos
         if (stage != ProtectionStage.Normal || before != ProtectionStage.Normal)
             Volatile.Write(ref _verdict, new Verdict(stage, tightest));
         Volatile.Write(ref _filesLeft, limits.Files == BudgetUse.Unlimited ? BudgetUse.Unlimited : limits.Files - readings.Files);
-        // Each connection takes a file too, beside those that others hold.
-        var files = ProtectionStages.BeginOfNext(stage, limits.Files);
-        if (files != BudgetUse.Unlimited)
-            files -= readings.Files - readings.Connections;
-        Volatile.Write(ref _lookAt, Math.Min(ProtectionStages.BeginOfNext(stage, limits.Connections), files));
+        Volatile.Write(ref _lookAt, ConnectionsAtEndOf(stage, limits, readings));
+        Volatile.Write(ref _stopAt, ConnectionsAtEndOf(ProtectionStage.Shedding, limits, readings));
         Volatile.Write(ref _looking, 0);
-        if (stage != ProtectionStage.Normal || before != ProtectionStage.Normal)
+        var held = _held;
+        _held = false;
+        if (stage != ProtectionStage.Normal || before != ProtectionStage.Normal || held)
             ThreadPool.UnsafeQueueUserWorkItem(this, preferLocal: false);
     }
 
@@ -201,6 +211,15 @@ internal sealed class OverloadMonitor : TimerEntry, IThreadPoolWorkItem, IDispos
         }
     }
 
+    // How many clients may be connected before the stage after this one begins. Each takes a file too, beside those that others hold.
+    private static long ConnectionsAtEndOf(ProtectionStage stage, ProtectionLimits limits, ProtectionReadings readings)
+    {
+        var files = ProtectionStages.BeginOfNext(stage, limits.Files);
+        if (files != BudgetUse.Unlimited)
+            files -= readings.Files - readings.Connections;
+        return Math.Min(ProtectionStages.BeginOfNext(stage, limits.Connections), files);
+    }
+
     private void CountOnce()
     {
         // One that takes longer than a second is not overtaken.
@@ -208,6 +227,8 @@ internal sealed class OverloadMonitor : TimerEntry, IThreadPoolWorkItem, IDispos
             return;
         Count!(this);
         Volatile.Write(ref _counting, 0);
+        // How many may connect follows from it.
+        Look();
     }
 
     private void Tell(Verdict verdict)

@@ -12,14 +12,13 @@ internal sealed class PressureRelief(GatewayHost host)
     /// <summary>So many looks let all resting connections go: a second and a half, so that they do not all come back at once.</summary>
     private const int Portions = 16;
 
-    private ProtectionStage _before;
     private long _closedIdleAt;
     private long _collectedAt;
 
     public void Act(Verdict verdict)
     {
         var stage = verdict.Stage;
-        if (_before == ProtectionStage.NotAccepting && stage < ProtectionStage.NotAccepting)
+        if (stage < ProtectionStage.NotAccepting)
         {
             foreach (var listener in host.Listeners)
                 listener.Wake();
@@ -38,7 +37,6 @@ internal sealed class PressureRelief(GatewayHost host)
         // Who takes nothing in allocates nothing, and nobody would ever collect.
         if (stage >= ProtectionStage.Shedding && verdict.Tightest.Kind == BudgetKind.Memory && IsDue(ref _collectedAt, CollectEvery))
             GC.Collect(GC.MaxGeneration, GCCollectionMode.Aggressive, blocking: true, compacting: true);
-        _before = stage;
     }
 
     private bool IsDue(ref long last, TimeSpan interval)

@@ -18,30 +18,36 @@ internal sealed class ProcessUse(TimeProvider time) : IDisposable
     private long _files;
     private long _countedAt;
     private TimeSpan _pause;
+    private TimeSpan _fastest = TimeSpan.MaxValue;
+    private long _counted;
 
     /// <summary>Files that are neither a client's connection nor one to an endpoint.</summary>
     public long OtherFiles => Volatile.Read(ref _files);
 
     /// <summary>Counts the files again when it is time. One thread at a time; not on the socket engine's.</summary>
-    /// <param name="known">Connections, which are counted without this.</param>
+    /// <param name="known">Connections, which are counted without this. They come and go while this counts, so that the rest is only known to lie between two numbers;
+    /// the last count stands where it is one of these.</param>
     public void CountFiles(Func<long> known)
     {
         var started = time.GetTimestamp();
         if (_countedAt != 0 && time.GetElapsedTime(_countedAt, started) < _pause)
             return;
+        var count = 0L;
         try
         {
-            var count = 0L;
+            var before = known();
             foreach (var one in new FileSystemEnumerable<int>(Descriptors, static (ref _) => 1))
                 count += one;
-            Volatile.Write(ref _files, Math.Max(0, count - known()));
+            var after = known();
+            var (least, most) = (Math.Max(0, count - Math.Max(before, after)), Math.Max(0, count - Math.Min(before, after)));
+            Volatile.Write(ref _files, Math.Clamp(_files, least, most));
         }
         catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
         {
             // No such thing on this system; or there is not even a file left to count them with, and the last count stands.
         }
         _countedAt = time.GetTimestamp() | 1;
-        var pause = CountCost * time.GetElapsedTime(started, _countedAt);
+        var pause = CountCost * CountTakes(count, time.GetElapsedTime(started, _countedAt));
         _pause = pause > CountEvery ? pause : CountEvery;
     }
 
@@ -75,6 +81,15 @@ internal sealed class ProcessUse(TimeProvider time) : IDisposable
     }
 
     public void Dispose() => _statm?.Dispose();
+
+    // How long counting takes by the fastest one so far: the first one of a process and one that had to wait for a processor take many times as long, and a start opens
+    // many files that would then not be seen for long.
+    private TimeSpan CountTakes(long count, TimeSpan elapsed)
+    {
+        if (count > 0 && elapsed / count < _fastest)
+            _fastest = elapsed / count;
+        return _counted++ == 0 ? TimeSpan.Zero : _fastest * count;
+    }
 
     private static SafeFileHandle? Open(string file)
     {

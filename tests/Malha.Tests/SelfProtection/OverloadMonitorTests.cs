@@ -25,12 +25,18 @@ public sealed class OverloadMonitorTests : IDisposable
     private readonly TimerWheel _wheel;
     private readonly OverloadMonitor _monitor;
     private ProtectionReadings _readings;
+    private Action? _meanwhile;
 
     public OverloadMonitorTests()
     {
         _events = new EventLog(null, _time);
         _wheel = new TimerWheel(_time);
-        _monitor = new OverloadMonitor(_wheel, _time, _events, monitor => _readings with { Connections = monitor.Connections });
+        _monitor = new OverloadMonitor(_wheel, _time, _events, monitor =>
+        {
+            var readings = _readings with { Connections = monitor.Connections };
+            _meanwhile?.Invoke();
+            return readings;
+        });
         _monitor.Update(new ProtectionLimits(Memory: 1000, Files: 100, Connections: 50, Buffers: BudgetUse.Unlimited));
     }
 
@@ -49,10 +55,10 @@ public sealed class OverloadMonitorTests : IDisposable
         Assert.Equal((ProtectionStage.Shedding, BudgetKind.Files), Look());
         _readings = new(Memory: 960, Files: 92, 0, 0);
         Assert.Equal((ProtectionStage.NotAccepting, BudgetKind.Memory), Look());
-        Assert.False(_monitor.Accepts);
+        Assert.False(_monitor.Accepts());
         _readings = new(Memory: 890, Files: 10, 0, 0);
         Assert.Equal((ProtectionStage.Shedding, BudgetKind.Memory), Look());
-        Assert.True(_monitor.Accepts);
+        Assert.True(_monitor.Accepts());
         _readings = default;
         Assert.Equal(ProtectionStage.Normal, Look().Stage);
         Assert.True(_monitor.KeepsAlive);
@@ -76,6 +82,27 @@ public sealed class OverloadMonitorTests : IDisposable
         for (var count = 0; count < 30; count++)
             _monitor.Closed();
         Assert.Equal(ProtectionStage.Normal, Look().Stage);
+    }
+
+    [Fact]
+    public async Task Flood_is_held_back_also_while_a_look_takes_its_time_and_is_told_when_to_go_on()
+    {
+        var acted = new SemaphoreSlim(0);
+        _monitor.Act = _ => acted.Release();
+        Look();
+        var accepts = true;
+        _meanwhile = () =>
+        {
+            Open(49);
+            accepts = _monitor.Accepts();
+            for (var count = 0; count < 49; count++)
+                _monitor.Closed();
+            _meanwhile = null;
+        };
+        Assert.Equal(ProtectionStage.Normal, Look().Stage);
+        Assert.False(accepts);
+        Assert.True(_monitor.Accepts());
+        Assert.True(await acted.WaitAsync(TimeSpan.FromSeconds(20), TestContext.Current.CancellationToken));
     }
 
     [Fact]

@@ -1,5 +1,6 @@
 using Malha.Configuration;
 using Malha.Proxy.SelfProtection;
+using Microsoft.Extensions.Time.Testing;
 
 namespace Malha.Tests.SelfProtection;
 
@@ -17,6 +18,28 @@ public sealed class ProcessUseTests
         Assert.Equal(0, GC.GetAllocatedBytesForCurrentThread() - before);
         var resident = Environment.WorkingSet;
         Assert.InRange(memory, resident / 2, resident * 2);
+    }
+
+    [Fact]
+    public void Connections_that_come_and_go_during_the_count_change_nothing()
+    {
+        var time = new FakeTimeProvider();
+        using var use = new ProcessUse(time);
+        Count(0, 0);
+        var others = use.OtherFiles;
+        Assert.True(others > 3, $"{others} are open");
+        // A thousand connect after the files were counted, and leave again.
+        Count(0, 1000);
+        Assert.Equal(others, use.OtherFiles);
+        Count(1000, 0);
+        Assert.Equal(others, use.OtherFiles);
+
+        void Count(long before, long after)
+        {
+            var looks = 0;
+            time.Advance(TimeSpan.FromMinutes(1));
+            use.CountFiles(() => looks++ == 0 ? before : after);
+        }
     }
 
     [Fact]
