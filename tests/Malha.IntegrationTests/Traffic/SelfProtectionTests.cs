@@ -25,6 +25,7 @@ public sealed class SelfProtectionTests
                 await peer.SendAsync(ScriptedOrigin.Answer(request.Target));
             }
         });
+        using var released = new AtEnd(() => release.TrySetResult());
         await using var gateway = TestGateway.Start(File(origin.Url, "connections: 20"));
         await using var slow = await gateway.ConnectAsync();
         await slow.SendAsync("GET /slow HTTP/1.1\r\nHost: a\r\n\r\n");
@@ -42,6 +43,9 @@ public sealed class SelfProtectionTests
         await EndedAsync(1);
         await JoinAsync(15);
         Assert.Equal((200, null), await AskAsync(clients[0], "batch"));
+        // One that rests would be let go at a time of the gateway's choosing, and the numbers below would not be certain.
+        await clients[0].DisposeAsync();
+        await EndedAsync(14);
 
         // 80 %: answers end their connections.
         await JoinAsync(16);
@@ -68,7 +72,8 @@ public sealed class SelfProtectionTests
         await StageAsync(gateway, ProtectionStage.NotAccepting);
         release.SetResult();
         Assert.Equal(200, (await slow.ReadAnswerAsync()).Status);
-        // The first one, which rested, has gone too.
+        await EndedAsync(18);
+        await clients[5].DisposeAsync();
         await EndedAsync(17);
         await JoinAsync(19);
         await StageAsync(gateway, ProtectionStage.NotAccepting);
@@ -165,6 +170,7 @@ public sealed class SelfProtectionTests
             var body = await peer.ReadAsync(length);
             await peer.SendAsync(ScriptedOrigin.Answer($"{body.Length} {body.Distinct().Single()}"));
         });
+        using var released = new AtEnd(() => release.TrySetResult());
         await using var gateway = TestGateway.Start(File(origin.Url, "buffers: 1MiB", "concurrency: off"));
         var buffers = gateway.Host.Plane.Protection.Buffers;
         var clients = await Task.WhenAll(Enumerable.Range(0, 100).Select(_ => gateway.ConnectAsync()));
@@ -281,7 +287,8 @@ public sealed class SelfProtectionTests
         await Eventually.HoldsAsync(() => malha.Output.Contains("not-accepting", StringComparison.Ordinal), "it stops accepting");
         Assert.DoesNotContain("accept-failed", malha.Output, StringComparison.Ordinal);
         await crowd[0].SendAsync(Ask("billing"));
-        Assert.Equal(200, (await crowd[0].ReadAnswerAsync()).Status);
+        var served = await crowd[0].ReadAnswerAsync();
+        Assert.True(served.Status == 200, WireText.Text(served.Body));
 
         using var view = JsonDocument.Parse(await admin.GetStringAsync("/api/v1/protection", TestContext.Current.CancellationToken));
         Assert.Equal(("not-accepting", "protection.files"), (view.RootElement.GetProperty("stage").GetString(), view.RootElement.GetProperty("rule").GetString()));
@@ -295,6 +302,7 @@ public sealed class SelfProtectionTests
     [Fact]
     public async Task Refusing_costs_less_than_serving()
     {
+        Assert.SkipUnless(Environment.GetEnvironmentVariable("MALHA_TEST_ALL") is "1", "measures times: runs with ./test --all");
         await using var origin = ScriptedOrigin.Echoing();
         await using var gateway = TestGateway.Start(File(origin.Url, "connections: 200"));
         var served = await FastestAsync(gateway, 200);
