@@ -1,3 +1,4 @@
+using System.Buffers;
 using Malha.Proxy.Admission;
 using Malha.Proxy.Balancing;
 using Malha.Proxy.Downstream;
@@ -30,6 +31,8 @@ internal sealed class Exchange
     // Which use of this object it is in the upper bits, why it was cancelled in the lowest byte.
     private long _life;
     private bool _keepsRequestId;
+    private byte[]? _path;
+    private int _pathLength;
     private readonly Lock _uploadLock = new();
     private volatile bool _hasContinued;
     private bool _hasAnswer;
@@ -82,7 +85,19 @@ internal sealed class Exchange
     /// <summary>What the route changes in the request's header.</summary>
     public HeaderEditModel Edits => Route?.RequestHeaders ?? HeaderEditModel.None;
 
+    /// <summary>The path that the service gets; empty when it gets the client's.</summary>
+    public ReadOnlySpan<byte> RewrittenPath => _path.AsSpan(0, _pathLength);
+
     public ServiceModel? Service { get; set; }
+
+    /// <summary>Makes the path that the service gets. A fault when it would be none.</summary>
+    public HttpFault Rewrite(RewriteModel rewrite)
+    {
+        if (!rewrite.ChangesPath || Request.IsAsterisk)
+            return HttpFault.None;
+        _path = ArrayPool<byte>.Shared.Rent(rewrite.MaxLength(Request));
+        return rewrite.WritePath(Request, _path, out _pathLength);
+    }
 
     /// <summary>From the head's arrival to the answer's head.</summary>
     public TimeSpan Timeout => Route?.Config.Timeout ?? Service!.Config.Timeout;
@@ -247,6 +262,10 @@ internal sealed class Exchange
         Caller.Reset();
         Route = null;
         Service = null;
+        if (_path is not null)
+            ArrayPool<byte>.Shared.Return(_path);
+        _path = null;
+        _pathLength = 0;
         Deadline = TimerEntry.None;
         Attempt.Reset();
         _hedges = [];

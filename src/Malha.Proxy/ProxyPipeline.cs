@@ -45,6 +45,10 @@ internal sealed class ProxyPipeline(DataPlane plane)
         if (refusal.IsNone)
             refusal = CheckSize(exchange);
 
+        // Before an endpoint is chosen: what has no valid target there goes nowhere.
+        if (refusal.IsNone && exchange.Route!.Rewrite is { } rewrite)
+            refusal = Rewrite(exchange, rewrite);
+
         // A route that answers itself needs no endpoint.
         if (refusal.IsNone && exchange.Service is null)
             refusal = await AnswerItselfAsync(exchange, exchange.Route!);
@@ -81,6 +85,12 @@ internal sealed class ProxyPipeline(DataPlane plane)
         exchange.Service = exchange.Model.ServiceOf(route);
         exchange.Body.IsOwed = route.Config.BufferRequests > 0;
         return Refusal.None;
+    }
+
+    private static Refusal Rewrite(Exchange exchange, RewriteModel rewrite)
+    {
+        var fault = exchange.Rewrite(rewrite);
+        return fault == HttpFault.None ? Refusal.None : new Refusal(RefusalKind.Malformed, fault, Rule: exchange.Route!.RewriteRule);
     }
 
     private static Refusal CheckSize(Exchange exchange)

@@ -91,11 +91,25 @@ internal static class ExplainCommand
             Console.WriteLine($"  service   {service}  ({config.Services[service].Source})");
             foreach (var endpoint in config.Services[service].Endpoints)
                 Console.WriteLine($"  endpoint  {endpoint.Url.GetLeftPart(UriPartial.Authority)}");
+            WriteRewrite(route, sketch.Head);
             if (config.Services[service].Health is { } health)
                 Console.WriteLine($"  health    {health.Describe()}");
         }
         SettingLines.Write(Console.Out, [.. Settings(route, config)]);
         WriteCandidates(explanation);
+    }
+
+    private static void WriteRewrite(RouteModel route, RequestHead head)
+    {
+        if (route.Rewrite is null)
+            return;
+        var fault = route.Rewrite.Describe(head, out var target, out var host);
+        if (fault != HttpFault.None)
+            Console.WriteLine($"  refused   {fault.Status()} by {route.RewriteRule}, whose result is no target: {fault.Describe()}");
+        if (target is not null)
+            Console.WriteLine($"  target    {target}");
+        if (host is not null)
+            Console.WriteLine($"  host      {host}");
     }
 
     private static void WriteCandidates(RouteExplanation explanation)
@@ -130,6 +144,7 @@ internal static class ExplainCommand
             writer.WriteString("service", explanation.Match.Route?.ServiceName);
             WriteList(writer, "endpoints", explanation.Match.Route?.ServiceName is { } service
                 ? config.Services[service].Endpoints.Select(endpoint => endpoint.Url.GetLeftPart(UriPartial.Authority)) : []);
+            WriteRewriteJson(writer, explanation.Match.Route, sketch.Head);
             WriteList(writer, "allow", explanation.Allow);
             writer.WriteStartArray("settings");
             foreach (var setting in explanation.Match.Route is { } route ? Settings(route, config) : [])
@@ -155,6 +170,19 @@ internal static class ExplainCommand
         writer.WriteEndObject();
         writer.Flush();
         Console.WriteLine();
+    }
+
+    private static void WriteRewriteJson(Utf8JsonWriter writer, RouteModel? route, RequestHead head)
+    {
+        if (route?.Rewrite is not { } rewrite)
+            return;
+        var fault = rewrite.Describe(head, out var target, out var host);
+        if (fault != HttpFault.None)
+            writer.WriteString("fault", fault.Describe());
+        if (target is not null)
+            writer.WriteString("target", target);
+        if (host is not null)
+            writer.WriteString("host", host);
     }
 
     private static void WriteList(Utf8JsonWriter writer, string name, IEnumerable<string> items)

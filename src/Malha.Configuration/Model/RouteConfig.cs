@@ -19,6 +19,9 @@ public sealed record RouteConfig : ConfigItem
 
     public FixedAnswerConfig? Respond { get; init; }
 
+    /// <summary>What the service gets instead of path and host; null: they go as they came.</summary>
+    public RewriteConfig? Rewrite { get; init; }
+
     public HeaderRulesConfig Headers { get; init; } = HeaderRulesConfig.None;
 
     public AuthKind Auth { get; init; } = Defaults.Auth.Value;

@@ -8,7 +8,7 @@ internal static class RouteRules
     private const int NamesShown = 10;
     private const string Choice = "one of service, redirect and respond";
     private static readonly string[] Actions = ["service", "redirect", "respond"];
-    private static readonly string[] ServiceOnly = ["timeout", "attemptTimeout", "retry", "hedge", "bufferRequests"];
+    private static readonly string[] ServiceOnly = ["timeout", "attemptTimeout", "retry", "hedge", "bufferRequests", "rewrite"];
 
     public static void Check(MalhaConfig config, ErrorList errors, Suggestion suggestion)
     {
@@ -21,6 +21,7 @@ internal static class RouteRules
 
             CheckAction(route, config, errors, suggestion);
             CheckCallers(route, config, errors, suggestion);
+            CheckRewrite(route, errors);
             CheckEdits(route.Headers.Request, errors);
             CheckEdits(route.Headers.Response, errors);
             coverage.Add(route);
@@ -87,6 +88,31 @@ internal static class RouteRules
 
         if (!route.Headers.Request.IsEmpty)
             errors.Add(route.Headers.Source.Of("request"), "no request goes on without service, so that there is nothing to change");
+    }
+
+    private static void CheckRewrite(RouteConfig route, ErrorList errors)
+    {
+        if (route.Rewrite is not { } rewrite || rewrite.Source.IsBroken)
+            return;
+        if (rewrite is { Prefix: null, Path: null, Host: null })
+            errors.Add(rewrite.Source, "nothing is rewritten", allowed: "prefix or path, host");
+        if (rewrite is { Prefix: not null, Path: not null })
+            errors.Add(rewrite.Source.Of("path"), "prefix already says what becomes of the path", allowed: "prefix or path");
+        if (rewrite.Host is not null && route.Headers.Request.Set.Any(field => field.Name.Equals("Host", StringComparison.OrdinalIgnoreCase)))
+            errors.Add(rewrite.Source.Of("host"), "headers.request sets Host too");
+
+        var pattern = route.Match.Path;
+        if (route.Match.Source.IsBroken)
+            return;
+        if (rewrite.Prefix is not null && !pattern.TakesRest)
+            errors.Add(rewrite.Source.Of("prefix"), $"the route's path ({pattern}) does not end in /**, so that it has no prefix; write path");
+        foreach (var part in rewrite.Path?.Parts ?? [])
+        {
+            if (part.Kind == RewritePartKind.Rest && !pattern.TakesRest)
+                errors.Add(rewrite.Source.Of("path"), $"{{rest}} is what /** takes, and the route's path ({pattern}) does not end in it");
+            if (part.Kind == RewritePartKind.Parameter && !pattern.Segments.Any(one => one.Kind == PathSegmentKind.Parameter && one.Text == part.Text))
+                errors.Add(rewrite.Source.Of("path"), $"the route's path ({pattern}) has no parameter {{{part.Text}}}");
+        }
     }
 
     private static void CheckEdits(HeaderEditConfig edit, ErrorList errors)

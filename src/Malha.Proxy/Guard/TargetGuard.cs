@@ -69,9 +69,11 @@ internal static class TargetGuard
         head.Query = new Slice(target.Start + pathLength, target.Length - pathLength);
         if (head.Query.Length > 0 && bytes[pathLength..].Contains((byte)'#'))
             return HttpFault.BadTarget;
-        var path = bytes[..pathLength];
-        return path.ContainsAny(WorthALook) ? Path(path) : HttpFault.None;
+        return InspectPath(bytes[..pathLength]);
     }
+
+    /// <summary>The path alone: that of a request, or one that has been made of it.</summary>
+    public static HttpFault InspectPath(ReadOnlySpan<byte> path) => path.ContainsAny(WorthALook) ? Path(path) : HttpFault.None;
 
     private static HttpFault Path(ReadOnlySpan<byte> path)
     {

@@ -65,7 +65,7 @@ internal sealed class PathModel : IComparable<PathModel>
     }
 
     /// <summary>Takes the first segment of what begins with a slash.</summary>
-    public static ReadOnlySpan<byte> NextSegment(ref ReadOnlySpan<byte> rest)
+    public static ReadOnlySpan<byte> NextSegment(scoped ref ReadOnlySpan<byte> rest)
     {
         var length = rest[1..].IndexOf((byte)'/');
         var segment = length < 0 ? rest[1..] : rest.Slice(1, length);

@@ -23,8 +23,10 @@ internal sealed class RouteModel
         _query = [.. config.Match.Query.Select(pair => new ValueMatcher(pair.Key, pair.Value))];
         TimeoutRule = config.Source.Path + ".timeout";
         AttemptTimeoutRule = config.Source.Path + ".attemptTimeout";
+        RewriteRule = config.Source.Path + ".rewrite";
         RequestHeaders = HeaderEditModel.Of(config.Headers.Request);
         ResponseHeaders = HeaderEditModel.Of(config.Headers.Response);
+        Rewrite = config.Rewrite is { } rewrite ? new RewriteModel(rewrite, config.Match.Path) : null;
         Redirect = config.Redirect is { } redirect ? new RedirectModel(redirect) : null;
         Respond = config.Respond is { } respond ? new FixedAnswerModel(respond) : null;
     }
@@ -46,9 +48,15 @@ internal sealed class RouteModel
     /// <inheritdoc cref="TimeoutRule"/>
     public string AttemptTimeoutRule { get; }
 
+    /// <inheritdoc cref="TimeoutRule"/>
+    public string RewriteRule { get; }
+
     public HeaderEditModel RequestHeaders { get; }
 
     public HeaderEditModel ResponseHeaders { get; }
+
+    /// <summary>What the service gets instead of path and host; null when they go as they came.</summary>
+    public RewriteModel? Rewrite { get; }
 
     public RedirectModel? Redirect { get; }
 

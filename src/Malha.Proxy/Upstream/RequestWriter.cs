@@ -17,7 +17,7 @@ internal static class RequestWriter
     /// <summary>Bytes that a head can take at most.</summary>
     public static int Bound(Exchange exchange) =>
         // The host is written three times, the forwarding fields are copied once, everything else at most once.
-        exchange.Request.Position + (3 * exchange.Request.Authority.Length) + exchange.Edits.Lines.Length + Added;
+        exchange.Request.Position + (3 * exchange.Request.Authority.Length) + exchange.RewrittenPath.Length + exchange.Edits.Lines.Length + Added;
 
     public static int WriteHead(Span<byte> buffer, Exchange exchange, ReadOnlySpan<byte> endpointAuthority)
     {
@@ -25,11 +25,12 @@ internal static class RequestWriter
         var writer = new HeadWriter(buffer);
         writer.Write(request.Bytes(request.Method));
         writer.Write((byte)' ');
-        WriteTarget(ref writer, request);
+        WriteTarget(ref writer, exchange);
         writer.Write(" HTTP/1.1\r\n"u8);
         var edits = exchange.Edits;
         if (!edits.Sets(KnownHeader.Host))
-            writer.Field("Host"u8, request.Authority.IsEmpty ? endpointAuthority : request.Bytes(request.Authority));
+            writer.Field("Host"u8, exchange.Route?.Rewrite is { ChangesHost: true } rewrite ? rewrite.Host(endpointAuthority)
+                : request.Authority.IsEmpty ? endpointAuthority : request.Bytes(request.Authority));
 
         var drop = Rewritten;
         if (request.Has(KnownHeader.Expect) && !request.ExpectsContinue)
@@ -51,8 +52,15 @@ internal static class RequestWriter
         return writer.Length;
     }
 
-    private static void WriteTarget(ref HeadWriter writer, RequestHead request)
+    private static void WriteTarget(ref HeadWriter writer, Exchange exchange)
     {
+        var request = exchange.Request;
+        if (!exchange.RewrittenPath.IsEmpty)
+        {
+            writer.Write(exchange.RewrittenPath);
+            writer.Write(request.Bytes(request.Query));
+            return;
+        }
         if (request.IsAsterisk)
         {
             writer.Write((byte)'*');

@@ -23,6 +23,8 @@ internal static class RouteSection
         .Optional("redirect", RedirectSection.Section, null, r => r.Redirect, (r, v) => r with { Redirect = v },
             "An answer that sends the client elsewhere.")
         .Optional("respond", RespondSection.Section, null, r => r.Respond, (r, v) => r with { Respond = v }, "An answer that Malha gives itself.")
+        .Optional("rewrite", RewriteSection.Section, "path and host go as they came", r => r.Rewrite, (r, v) => r with { Rewrite = v },
+            "What the service gets instead of the request's path and host.")
         .Optional("headers", HeaderRulesSection.Section, "no changes", r => r.Headers.IsEmpty ? null : r.Headers, (r, v) => r with { Headers = v },
             "Changes to header fields.")
         .Optional("auth", Auth, Defaults.Auth, r => r.Auth, (r, v) => r with { Auth = v },
@@ -45,5 +47,5 @@ internal static class RouteSection
             "Instead of the service's hedge, as a whole.")
         .Optional("bufferRequests", Forms.Size(0, 16 << 20), Defaults.BufferRequests, r => r.BufferRequests, (r, v) => r with { BufferRequests = v },
             "How much of a request's body is read and checked before the first byte goes to the service.")
-        .NotYet("validate", "defer", "split", "mirror", "rewrite");
+        .NotYet("validate", "defer", "split", "mirror");
 }

@@ -10,13 +10,15 @@ namespace Malha.ControlPlane.Api.Views;
 /// <param name="Rank">Its place in the order in which routes are asked, from 0: the more specific one comes first.</param>
 /// <param name="Match">Which requests it takes.</param>
 /// <param name="Service">The service that they go to; null when the route answers itself.</param>
+/// <param name="RewritePath">The path that the service gets, as the file writes it; null: the client's.</param>
+/// <param name="RewriteHost">The host that the service is asked for; null: the client's.</param>
 /// <param name="RedirectTo">Where they are sent; null when the route does not redirect.</param>
 /// <param name="RespondStatus">The status of a fixed answer; null when there is none.</param>
 /// <param name="TimeoutMs">Instead of the service's; null: the service's.</param>
 /// <param name="AttemptTimeoutMs">Instead of the service's; null: the service's.</param>
 /// <param name="Requests">What has passed it.</param>
 public sealed record RouteView(
-    int Index, string Name, int Rank, RouteMatchView Match, string? Service, string? RedirectTo, int? RespondStatus, double? TimeoutMs, double? AttemptTimeoutMs,
+    int Index, string Name, int Rank, RouteMatchView Match, string? Service, string? RewritePath, string? RewriteHost, string? RedirectTo, int? RespondStatus, double? TimeoutMs, double? AttemptTimeoutMs,
     TrafficView Requests)
 {
     internal static RouteView Of(RouteModel route, GatewayModel model)
@@ -28,6 +30,8 @@ public sealed record RouteView(
             route.Rank,
             RouteMatchView.Of(config.Match),
             config.Service,
+            config.Rewrite?.Prefix is { } prefix ? prefix.TrimEnd('/') + "{rest}" : config.Rewrite?.Path?.Text,
+            config.Rewrite?.Host,
             config.Redirect?.To.ToString(),
             config.Respond?.Status,
             config.Timeout?.TotalMilliseconds,
