@@ -160,6 +160,10 @@ public static class Defaults
     public static readonly Default<long> BufferRequests = new(0,
         "bodies are streamed: what has arrived is checked, the rest is not waited for");
 
+    public static readonly Default<double> MirrorShare = new(1, "a mirror shows what is in front of it");
+
+    public static readonly Default<int> MirrorMost = new(100, "with the largest bodies, of 64KiB, some 6 MiB of memory");
+
     public static readonly Default<int> RedirectStatus = new(307,
         "RFC 9110 15.4.8: the method is kept, and clients do not remember it, so that a mistake can be taken back");
 

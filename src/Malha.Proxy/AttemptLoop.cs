@@ -58,6 +58,8 @@ internal sealed class AttemptLoop
             exchange.Source.WatchClient();
         var now = _plane.Clock.Now;
         exchange.BeginTimeout(_plane.Wheel, now);
+        // As soon as there is something to copy, and before a refusal: a mirror is to see what comes, not what is let pass.
+        exchange.Target!.Mirror?.Copy(exchange, _plane);
         while (exchange.Cancelled == CancelReason.None)
         {
             // Admission first: who waits must hold nothing of an endpoint's. The permit is this attempt's alone, and none is held during a back-off.
@@ -80,7 +82,7 @@ internal sealed class AttemptLoop
             }
 
             exchange.Attempt.Begin(endpoint, breaker, admission);
-            var result = exchange.Model.HedgeOf(exchange.Route!) is { } hedging && HedgedAttempts.Allows(exchange)
+            var result = exchange.Target!.Hedge is { } hedging && HedgedAttempts.Allows(exchange)
                 ? await _hedged.RunAsync(exchange, hedging) : await _attempt.RunAsync(exchange, exchange.Attempt);
 
             now = _plane.Clock.Now;
@@ -108,7 +110,7 @@ internal sealed class AttemptLoop
     private (bool Again, TimeSpan Delay) ShouldRepeat(Exchange exchange, in AttemptResult result, Moment now)
     {
         var state = exchange.Service!.State;
-        var retry = exchange.Model.RetryOf(exchange.Route!);
+        var retry = exchange.Target!.Retry;
         if (result.Outcome == OutcomeKind.Success)
         {
             // First attempts that succeed are what retries are paid from.

@@ -90,6 +90,16 @@ internal sealed class Exchange
 
     public ServiceModel? Service { get; set; }
 
+    /// <summary>What holds for the route at its service; null when the route answers itself.</summary>
+    public RouteTarget? Target { get; private set; }
+
+    /// <summary>Sends it to a service.</summary>
+    public void Send(RouteTarget? target)
+    {
+        Target = target;
+        Service = target?.Service;
+    }
+
     /// <summary>Makes the path that the service gets. A fault when it would be none.</summary>
     public HttpFault Rewrite(RewriteModel rewrite)
     {
@@ -130,7 +140,7 @@ internal sealed class Exchange
     public Pause Pause { get; } = new();
 
     /// <summary>What an answer on this route usually takes.</summary>
-    public RouteBaseline Baseline => Model.BaselineOf(Route!);
+    public RouteBaseline Baseline => Target!.Baseline;
 
     /// <summary>Who has let it pass before the service and is told how it ended; null when nobody asked.</summary>
     public CallerThrottle? Throttle { get; set; }
@@ -262,6 +272,7 @@ internal sealed class Exchange
         Caller.Reset();
         Route = null;
         Service = null;
+        Target = null;
         if (_path is not null)
             ArrayPool<byte>.Shared.Return(_path);
         _path = null;

@@ -4,14 +4,13 @@ using Malha.Proxy.Routing;
 using Malha.Proxy.Telemetry.Logging;
 using Malha.Proxy.Telemetry.Metrics;
 using Malha.Proxy.Upstream;
-using Malha.Resilience;
 
 namespace Malha.Proxy;
 
 /// <summary>The configuration in force, compiled: read once per request, swapped whole.</summary>
 internal sealed class GatewayModel
 {
-    private readonly RouteTarget?[] _targets;
+    private readonly RouteTargets?[] _targets;
 
     private GatewayModel(MalhaConfig config, long version, Dictionary<string, ServiceModel> services, IdentityModel identity, GatewayRuntime runtime)
     {
@@ -22,9 +21,9 @@ internal sealed class GatewayModel
         Routes = RouteTable.Build(config.Routes);
         RouteMetrics = runtime.Telemetry.Requests.Bind(Routes.Routes);
         AccessLog = AccessLogModel.Of(config.AccessLog, runtime.Telemetry.Output is { IsTerminal: true });
-        _targets = new RouteTarget?[config.Routes.Count];
+        _targets = new RouteTargets?[config.Routes.Count];
         foreach (var route in Routes.Routes)
-            _targets[route.Index] = RouteTarget.Of(route, services, runtime.Chance);
+            _targets[route.Index] = RouteTargets.Of(route, services, runtime.Chance);
     }
 
     public MalhaConfig Config { get; }
@@ -65,8 +64,11 @@ internal sealed class GatewayModel
     /// <summary>The settings reach the state that lives on. Once it is certain that this configuration comes into force.</summary>
     public void TakeEffect(GatewayRuntime runtime)
     {
-        foreach (var target in _targets)
-            target?.TakeEffect();
+        foreach (var targets in _targets)
+        {
+            foreach (var target in targets is null ? [] : targets.All)
+                target.TakeEffect();
+        }
         var now = runtime.Clock.Now;
         foreach (var service in Services.Values)
         {
@@ -79,16 +81,11 @@ internal sealed class GatewayModel
         }
     }
 
-    /// <summary>What an answer on a route to a service usually takes: a quick route must not make a slow one look like queueing.</summary>
-    public RouteBaseline BaselineOf(RouteModel route) => _targets[route.Index]!.Baseline;
+    /// <summary>Where a request goes that a route takes; null when the route answers itself.</summary>
+    public RouteTarget? TargetOf(RouteModel route, Exchange exchange) => _targets[route.Index]?.Choose(exchange);
 
-    /// <summary>When a failed attempt is made again on a route: its own policy, or its service's; null: never.</summary>
-    public RetryPolicy? RetryOf(RouteModel route) => _targets[route.Index]?.Retry;
-
-    /// <summary>When another attempt starts beside one that takes long, on a route; null: never.</summary>
-    public Hedging? HedgeOf(RouteModel route) => _targets[route.Index]?.Hedge;
-
-    public ServiceModel? ServiceOf(RouteModel route) => _targets[route.Index]?.Service;
+    /// <summary>All services that a route leads to; empty when it answers itself.</summary>
+    public ReadOnlySpan<RouteTarget> TargetsOf(RouteModel route) => _targets[route.Index] is { } targets ? targets.All : [];
 
     /// <summary>Closes what this configuration had and the next one has not; exchanges under way end as they are.</summary>
     public void RetireAllBut(GatewayModel next)
@@ -101,7 +98,8 @@ internal sealed class GatewayModel
         }
         // The empty name: callers that are nobody's clients.
         var clients = next.Config.Clients.Select(client => client.Name).Append("").ToHashSet(StringComparer.Ordinal);
-        var routes = next.Routes.Routes.ToArray().ToLookup(route => route.ServiceName ?? "", route => route.Name, StringComparer.Ordinal);
+        var routes = next.Routes.Routes.ToArray().SelectMany(route => route.Config.Services.Append(route.Config.Mirror?.Service ?? ""), (route, service) => (Service: service, route.Name))
+            .ToLookup(pair => pair.Service, pair => pair.Name, StringComparer.Ordinal);
         foreach (var (name, service) in next.Services)
             service.State.KeepOnly(routes[name].ToHashSet(StringComparer.Ordinal), clients);
     }

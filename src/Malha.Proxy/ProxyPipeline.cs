@@ -82,7 +82,7 @@ internal sealed class ProxyPipeline(DataPlane plane)
         if (match.Route is not { } route)
             return new Refusal(match.Outcome == RouteOutcome.MethodNotAllowed ? RefusalKind.MethodNotAllowed : RefusalKind.NoRoute);
         exchange.Route = route;
-        exchange.Service = exchange.Model.ServiceOf(route);
+        exchange.Send(exchange.Model.TargetOf(route, exchange));
         exchange.Body.IsOwed = route.Config.BufferRequests > 0;
         return Refusal.None;
     }
@@ -95,7 +95,7 @@ internal sealed class ProxyPipeline(DataPlane plane)
 
     private static Refusal CheckSize(Exchange exchange)
     {
-        if (exchange.Service?.Config.MaxBody is not { } limit)
+        if (exchange.Target?.MaxBody is not { } limit)
             return Refusal.None;
         exchange.Body.Limit = limit;
         var announced = Math.Max(exchange.Request.ContentLength, exchange.Body.Received);

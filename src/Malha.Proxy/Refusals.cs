@@ -24,8 +24,8 @@ internal static class Refusals
 
     public static Refusal TooLarge(Exchange exchange, long observed)
     {
-        var service = exchange.Service!;
-        return new Refusal(RefusalKind.BodyTooLarge, Rule: service.Rules.MaxBody, Limit: service.Config.MaxBody ?? 0, Observed: observed, Unit: "bytes");
+        var target = exchange.Target!;
+        return new Refusal(RefusalKind.BodyTooLarge, Rule: target.MaxBodyRule, Limit: target.MaxBody ?? 0, Observed: observed, Unit: "bytes");
     }
 
     public static Refusal TooManyStreams(Exchange exchange)
@@ -69,13 +69,13 @@ internal static class Refusals
     /// <summary>Which of the two clocks ran out: the whole request's or the attempt's.</summary>
     public static Refusal TimedOut(Exchange exchange, DataPlane plane)
     {
-        var service = exchange.Service!;
+        var target = exchange.Target!;
         // While the request is still coming in, only a server that takes nothing of it is late; or the client, that was told to go on and did not.
         if (exchange.HasUpload && !exchange.Body.IsComplete && !exchange.AwaitsContinue)
         {
-            var idle = service.Config.IdleTimeout.TotalMilliseconds;
+            var idle = target.IdleTimeout.TotalMilliseconds;
             return exchange.Body.Received == 0 ? new Refusal(RefusalKind.SlowRequest)
-                : new Refusal(RefusalKind.Deadline, Rule: service.Rules.IdleTimeout, Limit: idle, Observed: idle, Unit: "ms");
+                : new Refusal(RefusalKind.Deadline, Rule: target.IdleTimeoutRule, Limit: idle, Observed: idle, Unit: "ms");
         }
 
         var isAttempt = exchange.AttemptTimeout is not null && plane.Wheel.NowMs < exchange.Deadline;

@@ -82,21 +82,26 @@ internal static class ExplainCommand
         }
 
         Console.WriteLine($"  route     {route.Name}  ({route.Config.Source})");
-        if (route.ServiceName is not { } service)
-        {
+        if (!route.Config.Services.Any())
             Console.WriteLine(route.Respond is { } answer ? $"  answer    {answer.Status}, by the route itself" : $"  redirect  {route.Redirect!.Status} to {route.Config.Redirect!.To}");
-        }
-        else
-        {
-            Console.WriteLine($"  service   {service}  ({config.Services[service].Source})");
-            foreach (var endpoint in config.Services[service].Endpoints)
-                Console.WriteLine($"  endpoint  {endpoint.Url.GetLeftPart(UriPartial.Authority)}");
-            WriteRewrite(route, sketch.Head);
-            if (config.Services[service].Health is { } health)
-                Console.WriteLine($"  health    {health.Describe()}");
-        }
+        WriteRewrite(route, sketch.Head);
+        foreach (var name in route.Config.Services)
+            WriteService(name, route, config);
+        if (route.Config.Mirror is { } mirror)
+            Console.WriteLine($"  mirror    {mirror.Share * 100:0.###}% of the requests are copied to {mirror.Service}");
         SettingLines.Write(Console.Out, [.. Settings(route, config)]);
         WriteCandidates(explanation);
+    }
+
+    private static void WriteService(string name, RouteModel route, MalhaConfig config)
+    {
+        var service = config.Services[name];
+        var share = route.Config.Split.TryGetValue(name, out var part) ? $"{part * 100:0.###}% of {route.Config.SplitOn?.ToString() ?? "the requests"}  " : "";
+        Console.WriteLine($"  service   {name}  {share}({service.Source})");
+        foreach (var endpoint in service.Endpoints)
+            Console.WriteLine($"  endpoint  {endpoint.Url.GetLeftPart(UriPartial.Authority)}");
+        if (service.Health is { } health)
+            Console.WriteLine($"  health    {health.Describe()}");
     }
 
     private static void WriteRewrite(RouteModel route, RequestHead head)
@@ -124,7 +129,7 @@ internal static class ExplainCommand
     private static IEnumerable<EffectiveSetting> Settings(RouteModel route, MalhaConfig config)
     {
         var ofRoute = ConfigExplainer.List(config, route.Config.Source.Path).Where(setting => !setting.Path.Contains(".match", StringComparison.Ordinal));
-        return route.ServiceName is { } service ? ofRoute.Concat(ConfigExplainer.List(config, config.Services[service].Source.Path)) : ofRoute;
+        return ofRoute.Concat(route.Config.Services.SelectMany(service => ConfigExplainer.List(config, config.Services[service].Source.Path)));
     }
 
     private static void WriteJson(RequestSketch sketch, RouteExplanation? explanation, CallerExplanation? caller, MalhaConfig config)
@@ -141,9 +146,11 @@ internal static class ExplainCommand
         {
             writer.WriteString("outcome", explanation.Match.Outcome.ToString());
             writer.WriteString("route", explanation.Match.Route?.Name);
-            writer.WriteString("service", explanation.Match.Route?.ServiceName);
-            WriteList(writer, "endpoints", explanation.Match.Route?.ServiceName is { } service
-                ? config.Services[service].Endpoints.Select(endpoint => endpoint.Url.GetLeftPart(UriPartial.Authority)) : []);
+            var services = explanation.Match.Route?.Config.Services.ToArray() ?? [];
+            writer.WriteString("service", explanation.Match.Route?.Config.Service);
+            WriteList(writer, "services", services);
+            WriteList(writer, "endpoints", services.SelectMany(service => config.Services[service].Endpoints).Select(endpoint => endpoint.Url.GetLeftPart(UriPartial.Authority)));
+            writer.WriteString("mirror", explanation.Match.Route?.Config.Mirror?.Service);
             WriteRewriteJson(writer, explanation.Match.Route, sketch.Head);
             WriteList(writer, "allow", explanation.Allow);
             writer.WriteStartArray("settings");

@@ -3,7 +3,7 @@ using Malha.Resilience;
 namespace Malha.Configuration;
 
 /// <summary>
-/// What happens to the requests that match: exactly one of <see cref="Service"/>, <see cref="Redirect"/> and <see cref="Respond"/> is set.
+/// What happens to the requests that match: exactly one of <see cref="Service"/>, <see cref="Split"/>, <see cref="Redirect"/> and <see cref="Respond"/> is set.
 /// </summary>
 public sealed record RouteConfig : ConfigItem
 {
@@ -14,6 +14,18 @@ public sealed record RouteConfig : ConfigItem
 
     /// <summary>The name of the service that the request goes to.</summary>
     public string? Service { get; init; }
+
+    /// <summary>The services among which the requests are divided, and the share of each, 1 in sum; empty: there is one service, or none.</summary>
+    public ConfigDictionary<double> Split { get; init; } = [];
+
+    /// <summary>What requests have in common that go to the same service of a split; null: chance decides for each by itself.</summary>
+    public AffinityKey? SplitOn { get; init; }
+
+    /// <summary>Who gets copies of the requests; null: nobody.</summary>
+    public MirrorConfig? Mirror { get; init; }
+
+    /// <summary>The services that the requests go to, without those that get copies.</summary>
+    public IEnumerable<string> Services => Service is { } only ? [only] : Split.Keys;
 
     public RedirectConfig? Redirect { get; init; }
 
@@ -37,6 +49,15 @@ public sealed record RouteConfig : ConfigItem
 
     /// <summary>Instead of the service's attempt timeout; null: the service's.</summary>
     public TimeSpan? AttemptTimeout { get; init; }
+
+    /// <summary>Instead of the service's idle timeout; null: the service's.</summary>
+    public TimeSpan? IdleTimeout { get; init; }
+
+    /// <summary>Instead of the service's longest duration; null: the service's.</summary>
+    public LimitOverride<TimeSpan>? MaxDuration { get; init; }
+
+    /// <summary>Instead of the service's largest body, in bytes; null: the service's.</summary>
+    public LimitOverride<long>? MaxBody { get; init; }
 
     /// <summary>Instead of the service's retries; null: the service's.</summary>
     public PolicyOverride<RetryOptions>? Retry { get; init; }

@@ -1,3 +1,4 @@
+using System.Diagnostics.CodeAnalysis;
 using Malha.Configuration.Reading;
 
 namespace Malha.Configuration.Validation;
@@ -6,9 +7,13 @@ namespace Malha.Configuration.Validation;
 internal static class RouteRules
 {
     private const int NamesShown = 10;
-    private const string Choice = "one of service, redirect and respond";
-    private static readonly string[] Actions = ["service", "redirect", "respond"];
-    private static readonly string[] ServiceOnly = ["timeout", "attemptTimeout", "retry", "hedge", "bufferRequests", "rewrite"];
+
+    /// <summary>Of shares that are written with a few digits.</summary>
+    private const double RoundingError = 1e-9;
+
+    private const string Choice = "one of service, split, redirect and respond";
+    private static readonly string[] Actions = ["service", "split", "redirect", "respond"];
+    private static readonly string[] ServiceOnly = ["timeout", "attemptTimeout", "idleTimeout", "maxDuration", "maxBody", "retry", "hedge", "bufferRequests", "rewrite", "mirror"];
 
     public static void Check(MalhaConfig config, ErrorList errors, Suggestion suggestion)
     {
@@ -37,27 +42,56 @@ internal static class RouteRules
             errors.Add(route.Source.Of(action), $"{actions[0]} already says what happens to the request", allowed: Choice);
 
         if (route.Service is { } name)
-            CheckService(route, name, config, errors, suggestion);
+            CheckService(route, name, route.Source.Of("service"), config, errors, suggestion);
+        else if (actions.Contains("split"))
+            CheckSplit(route, config, errors, suggestion);
         else if (!actions.Contains("service"))
             CheckWithoutService(route, errors);
+        if (route.SplitOn is not null && !actions.Contains("split"))
+            errors.Add(route.Source.Of("splitOn"), "splitOn has no effect without split");
+        if (route.Mirror is { Source.IsBroken: false } mirror && route.Services.Any())
+            CheckMirror(route, mirror, config, errors, suggestion);
 
         if (route.Respond is { Status: 204 or 205 or 304, Body.Length: > 0 } respond && !respond.Source.IsBroken)
             errors.Add(respond.Source.Of("body"), $"an answer with status {respond.Status} has no body");
     }
 
-    private static void CheckService(RouteConfig route, string name, MalhaConfig config, ErrorList errors, Suggestion suggestion)
+    private static void CheckService(RouteConfig route, string name, SourceSpan place, MalhaConfig config, ErrorList errors, Suggestion suggestion)
     {
-        if (config.Services.TryGetValue(name, out var service))
-        {
-            if (service.IsStore && !service.Source.IsBroken)
-                errors.Add(route.Source.Of("service"), $"{name} is a data store ({service.Endpoints[0].Url.Scheme}), which is only checked; no request can go there");
-            if (!service.Source.IsBroken && (route.Timeout is not null || route.AttemptTimeout is not null))
-                ServiceRules.CheckTimeouts(route.Timeout ?? service.Timeout, route.AttemptTimeout ?? service.AttemptTimeout, route.Source, errors);
+        if (!IsService(name, place, config, errors, suggestion, out var service))
             return;
-        }
+        if (!service.Source.IsBroken && (route.Timeout is not null || route.AttemptTimeout is not null))
+            ServiceRules.CheckTimeouts(route.Timeout ?? service.Timeout, route.AttemptTimeout ?? service.AttemptTimeout, route.Source, errors);
+    }
 
-        errors.Add(route.Source.Of("service"), $"there is no service {Printable.Quote(name)}", suggestion.Nearest(name, config.Services.Keys),
-            Shown([.. config.Services.Keys], "a name that stands under services"));
+    private static bool IsService(string name, SourceSpan place, MalhaConfig config, ErrorList errors, Suggestion suggestion, [NotNullWhen(true)] out ServiceConfig? service)
+    {
+        if (!config.Services.TryGetValue(name, out service))
+        {
+            errors.Add(place, $"there is no service {Printable.Quote(name)}", suggestion.Nearest(name, config.Services.Keys),
+                Shown([.. config.Services.Keys], "a name that stands under services"));
+            return false;
+        }
+        if (service.IsStore && !service.Source.IsBroken)
+            errors.Add(place, $"{name} is a data store ({service.Endpoints[0].Url.Scheme}), which is only checked; no request can go there");
+        return true;
+    }
+
+    private static void CheckSplit(RouteConfig route, MalhaConfig config, ErrorList errors, Suggestion suggestion)
+    {
+        var place = route.Source.Of("split");
+        foreach (var name in route.Split.Keys)
+            CheckService(route, name, place, config, errors, suggestion);
+        var sum = route.Split.Values.Sum();
+        if (route.Split.Count > 0 && !route.Source.IsBroken && Math.Abs(sum - 1) > RoundingError)
+            errors.Add(place, $"the shares are {Units.FormatShare(sum)} in sum", allowed: "shares that are 100% in sum");
+    }
+
+    private static void CheckMirror(RouteConfig route, MirrorConfig mirror, MalhaConfig config, ErrorList errors, Suggestion suggestion)
+    {
+        var place = mirror.Source.Of("service");
+        if (IsService(mirror.Service, place, config, errors, suggestion, out _) && route.Service == mirror.Service)
+            errors.Add(place, $"the route's requests go to {mirror.Service} already");
     }
 
     private static void CheckCallers(RouteConfig route, MalhaConfig config, ErrorList errors, Suggestion suggestion)

@@ -39,8 +39,8 @@ internal sealed class RouteModel
     /// <summary>The name that the file gives it, else <c>routes[3]</c>.</summary>
     public string Name { get; }
 
-    /// <summary>The service that the request goes to; null when the route answers itself.</summary>
-    public string? ServiceName => Config.Service;
+    /// <summary>The service that the request goes to, of several all; null when the route answers itself.</summary>
+    public string? ServiceName => Config.Services.Any() ? string.Join(',', Config.Services) : null;
 
     /// <summary>The path of its own timeout, for refusals.</summary>
     public string TimeoutRule { get; }

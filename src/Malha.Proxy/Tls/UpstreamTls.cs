@@ -69,15 +69,15 @@ internal sealed class UpstreamTls
         }
     }
 
-    /// <summary>The same over a stream, for HTTP/2. Throws when the handshake fails.</summary>
-    public async ValueTask<Stream> HandshakeAsync(Stream transport, CancellationToken cancellation)
+    /// <summary>The same over a stream, for a client library. Throws when the handshake fails.</summary>
+    public async ValueTask<Stream> HandshakeAsync(Stream transport, CancellationToken cancellation, bool isHttp2 = true)
     {
         string? problem = null;
         var stream = _verifies ? new SslStream(transport, leaveInnerStreamOpen: false, Validate) : new SslStream(transport);
         try
         {
-            await stream.AuthenticateAsClientAsync(_http2Options, cancellation);
-            if (stream.NegotiatedApplicationProtocol != SslApplicationProtocol.Http2)
+            await stream.AuthenticateAsClientAsync(isHttp2 ? _http2Options : _options, cancellation);
+            if (isHttp2 && stream.NegotiatedApplicationProtocol != SslApplicationProtocol.Http2)
                 throw new AuthenticationException("the endpoint does not speak HTTP/2 (ALPN h2)");
             return stream;
         }

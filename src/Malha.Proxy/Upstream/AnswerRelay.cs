@@ -42,7 +42,7 @@ internal sealed class AnswerRelay(DataPlane plane)
         {
             // Its end is an orderly one when both sides have ended theirs: what is still on its way must arrive.
             connection.Head.KeepAlive = false;
-            var whole = sent && await Tunnel.RunAsync(exchange, (UpstreamConnection)connection, (long)exchange.Service.Config.IdleTimeout.TotalMilliseconds, LastMoment(exchange));
+            var whole = sent && await Tunnel.RunAsync(exchange, (UpstreamConnection)connection, (long)exchange.Target!.IdleTimeout.TotalMilliseconds, LastMoment(exchange));
             EndpointAttempt.Finish(exchange.Attempt, connection, clean: whole);
             return Refusal.None;
         }
@@ -65,14 +65,14 @@ internal sealed class AnswerRelay(DataPlane plane)
     // The answer breaks off after its head.
     private Refusal Cut(Exchange exchange, UpstreamAnswer connection)
     {
-        var service = exchange.Service!;
+        var target = exchange.Target!;
         if (plane.Wheel.NowMs >= exchange.CallDeadline)
             return new Refusal(RefusalKind.Deadline, Rule: "grpc-timeout", Unit: "ms", Observed: plane.Time.GetElapsedTime(exchange.StartedAt).TotalMilliseconds);
         if (plane.Wheel.NowMs > LastMoment(exchange))
-            return new Refusal(RefusalKind.Deadline, Rule: service.Rules.MaxDuration, Limit: service.Config.MaxDuration!.Value.TotalMilliseconds, Unit: "ms");
+            return new Refusal(RefusalKind.Deadline, Rule: target.MaxDurationRule, Limit: target.MaxDuration!.Value.TotalMilliseconds, Unit: "ms");
         if (!connection.TimedOut || exchange.Cancelled != CancelReason.None)
             return Refusals.Unanswered(exchange, connection, plane);
-        return new Refusal(RefusalKind.Deadline, Rule: service.Rules.IdleTimeout, Limit: service.Config.IdleTimeout.TotalMilliseconds, Unit: "ms");
+        return new Refusal(RefusalKind.Deadline, Rule: target.IdleTimeoutRule, Limit: target.IdleTimeout.TotalMilliseconds, Unit: "ms");
     }
 
     private ValueTask<bool> NextBlockAsync(Exchange exchange, UpstreamAnswer connection)
@@ -84,7 +84,7 @@ internal sealed class AnswerRelay(DataPlane plane)
     [AsyncMethodBuilder(typeof(PooledAsyncMethodBuilder<>))]
     private async ValueTask<bool> WaitForBlockAsync(Exchange exchange, UpstreamAnswer connection, ValueTask<bool> next)
     {
-        connection.ArmDeadline(Math.Min(plane.Wheel.After(exchange.Service!.Config.IdleTimeout), LastMoment(exchange)));
+        connection.ArmDeadline(Math.Min(plane.Wheel.After(exchange.Target!.IdleTimeout), LastMoment(exchange)));
         var read = await next;
         connection.Disarm();
         return read;
@@ -92,5 +92,5 @@ internal sealed class AnswerRelay(DataPlane plane)
 
     // When an exchange must end, however much it still has to say.
     private static long LastMoment(Exchange exchange) => Math.Min(
-        exchange.CallDeadline, exchange.Service!.Config.MaxDuration is { } most ? exchange.BegunAt + (long)most.TotalMilliseconds : TimerEntry.None);
+        exchange.CallDeadline, exchange.Target!.MaxDuration is { } most ? exchange.BegunAt + (long)most.TotalMilliseconds : TimerEntry.None);
 }

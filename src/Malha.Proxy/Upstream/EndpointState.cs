@@ -4,6 +4,7 @@ using Malha.Configuration;
 using Malha.Proxy.Balancing;
 using Malha.Proxy.Health;
 using Malha.Proxy.Health.Probes;
+using Malha.Proxy.Mirroring;
 using Malha.Proxy.Telemetry.Metrics;
 using Malha.Proxy.Timing;
 using Malha.Proxy.Tls;
@@ -25,6 +26,7 @@ internal sealed class EndpointState
     private readonly byte[] _authority;
     private readonly UpstreamTls? _tls;
     private Http2Endpoint? _http2;
+    private (HttpMessageInvoker Client, ServiceProtocol Protocol, int Most)? _aside;
     private UpstreamConnection? _idle;
     private bool _keepsNone;
     private int _open;
@@ -77,6 +79,20 @@ internal sealed class EndpointState
             Volatile.Write(ref _http2, null);
         else if (_http2 is null || !_http2.Fits(config))
             Volatile.Write(ref _http2, new Http2Endpoint(this, _tls, config));
+    }
+
+    /// <summary>The client for copies of requests, which nobody waits for; made with the first of them.</summary>
+    /// <param name="service">The service's settings.</param>
+    /// <param name="most">The most connections that it may have.</param>
+    public HttpMessageInvoker Aside(ServiceConfig service, int most)
+    {
+        lock (_settings)
+        {
+            // One that is replaced ends with the copies that it carries.
+            if (_aside is not { } aside || aside.Protocol != service.Protocol || aside.Most < most)
+                _aside = aside = (MirrorClient.Make(this, _tls, service, most), service.Protocol, most);
+            return aside.Client;
+        }
     }
 
     /// <summary>A connection for a client library, whose code runs on the thread pool.</summary>
@@ -293,6 +309,11 @@ internal sealed class EndpointState
     {
         Volatile.Write(ref _keepsNone, true);
         CloseIdle();
+        lock (_settings)
+        {
+            _aside?.Client.Dispose();
+            _aside = null;
+        }
     }
 
     /// <summary>Closes the connections that nobody uses now.</summary>

@@ -97,7 +97,7 @@ internal sealed class RequestUpload(TimerWheel wheel, Clock clock)
                 var sending = connection.SendAsync(bytes);
                 // A server that stops reading must not hold a client for ever.
                 if (!sending.IsCompleted && !body.IsComplete)
-                    exchange.ArmAnswer(connection, wheel.After(exchange.Service!.Config.IdleTimeout));
+                    exchange.ArmAnswer(connection, wheel.After(exchange.Target!.IdleTimeout));
                 sent = await sending;
             }
         }

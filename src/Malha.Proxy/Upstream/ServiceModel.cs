@@ -53,6 +53,30 @@ internal sealed class ServiceModel(ServiceConfig config, EndpointState[] endpoin
         return null;
     }
 
+    /// <summary>An endpoint for what nobody waits for: the first choice, or none.</summary>
+    /// <param name="random">The caller's own source.</param>
+    /// <param name="nowMs">Now on the wheel.</param>
+    /// <param name="now">Now for the policies.</param>
+    /// <param name="permit">The leave of the endpoint's breaker, which is to be told what came of it.</param>
+    public EndpointState? ChooseAside(ref Xorshift random, long nowMs, Moment now, out BreakerPermit permit)
+    {
+        permit = default;
+        if (State.Health is { IsUnhealthy: true })
+            return null;
+        var index = _balancer.Choose(nowMs, ref random);
+        if (index == Balancer.None)
+            return null;
+        var endpoint = Endpoints[index];
+        if (endpoint.Breaker is { } guard)
+        {
+            var breaker = guard.TryAcquire(now);
+            if (!breaker.Allowed)
+                return null;
+            permit = breaker.Permit;
+        }
+        return endpoint;
+    }
+
     /// <summary>Why no endpoint could be chosen.</summary>
     public Refusal WhyNobody(Moment now)
     {

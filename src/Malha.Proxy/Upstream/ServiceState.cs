@@ -4,6 +4,7 @@ using Malha.Proxy.Admission;
 using Malha.Proxy.Health;
 using Malha.Proxy.Http1;
 using Malha.Proxy.Identity;
+using Malha.Proxy.Mirroring;
 using Malha.Resilience;
 
 namespace Malha.Proxy.Upstream;
@@ -14,6 +15,7 @@ internal sealed class ServiceState
     private readonly ConcurrentDictionary<string, RouteBaseline> _baselines = new(StringComparer.Ordinal);
     private readonly ConcurrentDictionary<string, RetryBudget> _budgets = new(StringComparer.Ordinal);
     private readonly ConcurrentDictionary<string, Hedging> _hedges = new(StringComparer.Ordinal);
+    private readonly ConcurrentDictionary<string, MirrorState> _mirrors = new(StringComparer.Ordinal);
     private readonly GatewayRuntime _runtime;
     private ServiceAdmission? _admission;
     private int _streams;
@@ -57,6 +59,7 @@ internal sealed class ServiceState
     {
         Keep(_baselines, routes);
         Keep(_hedges, routes);
+        Keep(_mirrors, routes);
         Keep(_budgets, clients);
     }
 
@@ -65,6 +68,12 @@ internal sealed class ServiceState
 
     /// <summary>What is known of a route's answers for hedging.</summary>
     public Hedging HedgeOf(string route, HedgingOptions options) => _hedges.GetOrAdd(route, static (_, options) => new Hedging(options), options);
+
+    /// <summary>The copies of a route's requests that it gets.</summary>
+    public MirrorState MirrorOf(string route) => _mirrors.GetOrAdd(route, static _ => new MirrorState());
+
+    /// <summary>The routes of which it gets copies.</summary>
+    public IEnumerable<KeyValuePair<string, MirrorState>> Mirrors => _mirrors;
 
     /// <summary>What a caller pays retries from; empty for those that are nobody's clients.</summary>
     public RetryBudget BudgetOf(string client, RetryBudgetOptions options) =>

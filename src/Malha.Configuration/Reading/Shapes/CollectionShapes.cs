@@ -84,7 +84,7 @@ internal sealed class MapShape<T>(string what, string pattern, KeyParser parse, 
 
         if (map.Entries.Count < least)
         {
-            context.Error(node, path, "the map is empty", allowed: Allowed);
+            context.Error(node, path, map.Entries.Count == 0 ? "the map is empty" : string.Create(CultureInfo.InvariantCulture, $"the map holds fewer than {least}"), allowed: Allowed);
             return false;
         }
 

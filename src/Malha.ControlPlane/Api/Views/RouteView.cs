@@ -9,7 +9,11 @@ namespace Malha.ControlPlane.Api.Views;
 /// <param name="Name">The name that the file gives it, else `routes[3]`.</param>
 /// <param name="Rank">Its place in the order in which routes are asked, from 0: the more specific one comes first.</param>
 /// <param name="Match">Which requests it takes.</param>
-/// <param name="Service">The service that they go to; null when the route answers itself.</param>
+/// <param name="Service">The service that they go to; null when there are several, or the route answers itself.</param>
+/// <param name="Split">The share of each service among which they are divided; null: there is one service, or none.</param>
+/// <param name="SplitOn">What requests have in common that go to the same service of a split; null: chance decides.</param>
+/// <param name="MirrorService">The service that gets copies; null: nobody does.</param>
+/// <param name="MirrorShare">The share of the requests that are copied; null when none are.</param>
 /// <param name="RewritePath">The path that the service gets, as the file writes it; null: the client's.</param>
 /// <param name="RewriteHost">The host that the service is asked for; null: the client's.</param>
 /// <param name="RedirectTo">Where they are sent; null when the route does not redirect.</param>
@@ -18,7 +22,7 @@ namespace Malha.ControlPlane.Api.Views;
 /// <param name="AttemptTimeoutMs">Instead of the service's; null: the service's.</param>
 /// <param name="Requests">What has passed it.</param>
 public sealed record RouteView(
-    int Index, string Name, int Rank, RouteMatchView Match, string? Service, string? RewritePath, string? RewriteHost, string? RedirectTo, int? RespondStatus, double? TimeoutMs, double? AttemptTimeoutMs,
+    int Index, string Name, int Rank, RouteMatchView Match, string? Service, IReadOnlyDictionary<string, double>? Split, string? SplitOn, string? MirrorService, double? MirrorShare, string? RewritePath, string? RewriteHost, string? RedirectTo, int? RespondStatus, double? TimeoutMs, double? AttemptTimeoutMs,
     TrafficView Requests)
 {
     internal static RouteView Of(RouteModel route, GatewayModel model)
@@ -30,6 +34,10 @@ public sealed record RouteView(
             route.Rank,
             RouteMatchView.Of(config.Match),
             config.Service,
+            config.Split.Count == 0 ? null : config.Split,
+            config.SplitOn?.ToString(),
+            config.Mirror?.Service,
+            config.Mirror?.Share,
             config.Rewrite?.Prefix is { } prefix ? prefix.TrimEnd('/') + "{rest}" : config.Rewrite?.Path?.Text,
             config.Rewrite?.Host,
             config.Redirect?.To.ToString(),

@@ -233,9 +233,9 @@ internal sealed class Http2Stream : TimerEntry, IRequestSource
     private void ArmBody(long received)
     {
         var wheel = _plane.Wheel;
-        if (_exchange is { IsGrpc: true, Service: { } service })
+        if (_exchange is { IsGrpc: true, Target: { } target })
         {
-            Arm(wheel, wheel.After(service.Config.IdleTimeout));
+            Arm(wheel, wheel.After(target.IdleTimeout));
             return;
         }
         if (_bodyStart == 0)

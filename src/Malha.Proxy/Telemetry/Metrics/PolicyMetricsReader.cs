@@ -1,3 +1,4 @@
+using Malha.Proxy.Mirroring;
 using Malha.Proxy.Upstream;
 using Malha.Resilience;
 
@@ -12,7 +13,13 @@ internal static class PolicyMetricsReader
         (AdmissionVerdict.DeadlineTooNear, "deadline"), (AdmissionVerdict.Cancelled, "cancelled"),
     ];
 
-    public static IEnumerable<MetricFamily> Read(IReadOnlyCollection<ServiceModel> services, Moment now) => Breakers(services, now).Concat(Admission(services, now)).Concat(Throttles(services, now));
+    private static readonly (MirrorOutcome Outcome, string Name)[] MirrorOutcomes =
+    [
+        (MirrorOutcome.Success, "success"), (MirrorOutcome.Failure, "failure"), (MirrorOutcome.Timeout, "timeout"), (MirrorOutcome.Unreachable, "unreachable"),
+        (MirrorOutcome.Dropped, "dropped"), (MirrorOutcome.Skipped, "skipped"),
+    ];
+
+    public static IEnumerable<MetricFamily> Read(IReadOnlyCollection<ServiceModel> services, Moment now) => Breakers(services, now).Concat(Admission(services, now)).Concat(Throttles(services, now)).Concat(Mirrors(services));
 
     private static IEnumerable<MetricFamily> Breakers(IReadOnlyCollection<ServiceModel> services, Moment now)
     {
@@ -59,6 +66,16 @@ internal static class PolicyMetricsReader
             [.. all.SelectMany(one => one.Throttle.Callers, (one, caller) => new MetricPoint([.. one.Labels, new("malha.client", caller.Key)], caller.Value.Throttle.Probability(now)))]);
         yield return new("malha.throttle.refusals", MetricKind.Counter, "{request}", "Requests that were kept from a service that would have sent them away.",
             [.. all.Select(one => new MetricPoint(one.Labels, one.Throttle.Refused))]);
+    }
+
+    private static IEnumerable<MetricFamily> Mirrors(IReadOnlyCollection<ServiceModel> services)
+    {
+        var all = services.SelectMany(service => service.State.Mirrors, (service, mirror) => (
+            Labels: (MetricLabel[])[new("malha.route", mirror.Key), new("malha.service", service.Config.Name)], State: mirror.Value)).ToArray();
+        yield return new("malha.mirror.in_flight", MetricKind.Gauge, "{request}", "Copies of a route's requests that are under way.",
+            [.. all.Select(one => new MetricPoint(one.Labels, one.State.InFlight))]);
+        yield return new("malha.mirror.requests", MetricKind.Counter, "{request}", "Requests that were copied for another service or could have been, by what came of it.",
+            [.. all.SelectMany(one => MirrorOutcomes, (one, outcome) => new MetricPoint([.. one.Labels, new("result", outcome.Name)], one.State.Count(outcome.Outcome)))]);
     }
 
     private static IEnumerable<MetricPoint> Choice<T>(MetricLabel[] labels, string name, T chosen, Func<T, string> text)

@@ -26,22 +26,33 @@ internal static class Http2RequestMessage
     {
         var buffer = ArrayPool<byte>.Shared.Rent(RequestWriter.Bound(exchange));
         var length = RequestWriter.WriteHead(buffer, exchange, endpoint.Authority);
-        ReadOnlySpan<byte> lines = buffer.AsSpan(0, length);
+        var message = Make(buffer.AsSpan(0, length), exchange.Request.Kind, endpoint, content, HttpVersion.Version20);
+        ArrayPool<byte>.Shared.Return(buffer);
+        return message;
+    }
+
+    /// <param name="head">As an HTTP/1.1 endpoint would get it.</param>
+    /// <param name="kind">Its method.</param>
+    /// <param name="endpoint">Where it goes.</param>
+    /// <param name="content">Its body; null when it has none.</param>
+    /// <param name="version">Which HTTP the endpoint is spoken to in.</param>
+    public static HttpRequestMessage Make(ReadOnlySpan<byte> head, HttpMethodKind kind, EndpointState endpoint, HttpContent? content, Version version)
+    {
+        var lines = head;
         var line = lines[..lines.IndexOf("\r\n"u8)];
         lines = lines[(line.Length + 2)..];
         var method = line[..line.IndexOf((byte)' ')];
         var target = line[(method.Length + 1)..line.LastIndexOf((byte)' ')];
         var message = new HttpRequestMessage
         {
-            Method = MethodOf(exchange.Request.Kind, method),
+            Method = MethodOf(kind, method),
             RequestUri = new Uri(endpoint.Name + Encoding.Latin1.GetString(target), AsItIs),
-            Version = HttpVersion.Version20,
+            Version = version,
             VersionPolicy = HttpVersionPolicy.RequestVersionExact,
             Content = content,
         };
         while (FieldText.NextLine(ref lines, out var name, out var value))
             Add(message, name, value);
-        ArrayPool<byte>.Shared.Return(buffer);
         return message;
     }
 
