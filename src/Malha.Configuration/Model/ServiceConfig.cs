@@ -14,6 +14,9 @@ public sealed record ServiceConfig : ConfigItem
 
     public BalanceKind Balance { get; init; } = Defaults.Balance.Value;
 
+    /// <summary>What requests have in common that go to the same endpoint; null unless <see cref="Balance"/> goes by it.</summary>
+    public AffinityKey? HashOn { get; init; }
+
     /// <summary>From a request's arrival to the final response head, retries and back-off included.</summary>
     public TimeSpan Timeout { get; init; } = Defaults.Timeout.Value;
 
@@ -93,6 +96,9 @@ public enum BalanceKind
 
     /// <summary>One after the other.</summary>
     RoundRobin,
+
+    /// <summary>Requests with the same key go to the same one.</summary>
+    ConsistentHash,
 }
 
 /// <summary>One address of a service.</summary>

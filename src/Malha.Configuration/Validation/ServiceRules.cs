@@ -1,4 +1,5 @@
 using Malha.Configuration.Reading;
+using Malha.Configuration.Reading.Shapes;
 
 namespace Malha.Configuration.Validation;
 
@@ -15,6 +16,10 @@ internal static class ServiceRules
         }
 
         CheckTimeouts(service.Timeout, service.AttemptTimeout, service.Source, errors);
+        if (service is { Balance: BalanceKind.ConsistentHash, HashOn: null, Source.IsBroken: false })
+            errors.Add(service.Source.Of("balance"), "consistent-hash needs to know what requests have in common; add hashOn", allowed: AffinityShape.Shape.Allowed);
+        else if (service.HashOn is not null && service.Balance != BalanceKind.ConsistentHash && !service.Source.IsBroken)
+            errors.Add(service.Source.Of("hashOn"), "hashOn has no effect without balance: consistent-hash");
         if (service.Tls is not { } tls)
             return;
         if (!service.Source.IsBroken && service.Endpoints.All(endpoint => !endpoint.IsTls && endpoint.Url.Scheme != "postgres"))

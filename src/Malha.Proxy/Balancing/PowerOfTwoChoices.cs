@@ -34,7 +34,7 @@ internal sealed class PowerOfTwoChoices : Balancer
             _mostWeight = Math.Max(_mostWeight, endpoint.FullWeight);
     }
 
-    protected override int Pick(long nowMs, ref Xorshift random, TriedEndpoints tried)
+    protected override int Pick(long nowMs, ref Xorshift random, TriedEndpoints tried, ulong key)
     {
         var first = Draw(ref random, tried, None);
         if (first == None)

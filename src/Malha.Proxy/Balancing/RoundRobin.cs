@@ -10,7 +10,7 @@ internal sealed class RoundRobin(EndpointLoad[] endpoints) : Balancer(endpoints)
     private readonly double[] _credit = new double[endpoints.Length];
     private readonly Lock _lock = new();
 
-    protected override int Pick(long nowMs, ref Xorshift random, TriedEndpoints tried)
+    protected override int Pick(long nowMs, ref Xorshift random, TriedEndpoints tried, ulong key)
     {
         lock (_lock)
         {

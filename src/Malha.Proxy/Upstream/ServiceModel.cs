@@ -9,7 +9,9 @@ internal sealed class ServiceModel(ServiceConfig config, EndpointState[] endpoin
 {
     // By the client's index, after the one of those that are nobody's clients.
     private readonly RetryBudget[] _budgets = [state.BudgetOf("", config.RetryBudget), .. clients.Select(client => state.BudgetOf(client, config.RetryBudget))];
-    private readonly Balancer _balancer = Balancer.Of(config.Balance, [.. endpoints.Select(endpoint => endpoint.Load)]);
+    private readonly Balancer _balancer = Balancer.Of(
+        config.Balance, [.. endpoints.Select(endpoint => endpoint.Load)], [.. endpoints.Select((endpoint, index) => new RingMember(endpoint.Name, config.Endpoints[index].Weight))]);
+    private readonly AffinityModel? _affinity = config.HashOn is { } key ? new AffinityModel(key) : null;
 
     public ServiceConfig Config { get; } = config;
 
@@ -32,9 +34,10 @@ internal sealed class ServiceModel(ServiceConfig config, EndpointState[] endpoin
         breaker = new BreakerDecision { Allowed = true };
         var passed = exchange.Tried;
         var refused = default(TriedEndpoints);
+        var key = KeyOf(exchange);
         for (var asked = 0; asked < Endpoints.Length; asked++)
         {
-            var index = _balancer.Choose(nowMs, ref exchange.Random, passed);
+            var index = _balancer.Choose(nowMs, ref exchange.Random, passed, key);
             if (index == Balancer.None || refused.Contains(index))
                 return null;
             var endpoint = Endpoints[index];
@@ -63,7 +66,7 @@ internal sealed class ServiceModel(ServiceConfig config, EndpointState[] endpoin
         permit = default;
         if (State.Health is { IsUnhealthy: true })
             return null;
-        var index = _balancer.Choose(nowMs, ref random);
+        var index = _balancer.Choose(nowMs, ref random, key: random.NextBits());
         if (index == Balancer.None)
             return null;
         var endpoint = Endpoints[index];
@@ -76,6 +79,10 @@ internal sealed class ServiceModel(ServiceConfig config, EndpointState[] endpoin
         }
         return endpoint;
     }
+
+    // A request without the key goes anywhere.
+    private ulong KeyOf(Exchange exchange) =>
+        _affinity is null ? 0 : _affinity.TryHash(exchange, AffinitySpace.Endpoint, out var hash) ? hash : exchange.Random.NextBits();
 
     /// <summary>Why no endpoint could be chosen.</summary>
     public Refusal WhyNobody(Moment now)

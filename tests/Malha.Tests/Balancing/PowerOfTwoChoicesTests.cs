@@ -228,14 +228,17 @@ public sealed class PowerOfTwoChoicesTests(ITestOutputHelper output)
     public void Choosing_and_counting_allocate_nothing(int count)
     {
         var loads = Enumerable.Range(0, count).Select(place => new EndpointLoad(1 + (place % 3))).ToArray();
-        var balancers = new Balancer[] { new PowerOfTwoChoices(loads), new RoundRobin(loads) };
+        var balancers = new Balancer[]
+        {
+            new PowerOfTwoChoices(loads), new RoundRobin(loads), new ConsistentHash(loads, [.. loads.Index().Select(pair => new RingMember($"http://10.0.0.{pair.Index}", (int)pair.Item.Weight))]),
+        };
         var random = new Xorshift(5);
         long Allocated(int calls)
         {
             var before = GC.GetAllocatedBytesForCurrentThread();
             for (var call = 0; call < calls; call++)
             {
-                var chosen = loads[balancers[call & 1].Choose(call, ref random, new TriedEndpoints(1))];
+                var chosen = loads[balancers[call % 3].Choose(call, ref random, new TriedEndpoints(1), random.NextBits())];
                 chosen.Started();
                 if (call % 5 == 0)
                     chosen.Failed(call, TimeSpan.FromMilliseconds(3));
@@ -256,7 +259,7 @@ public sealed class PowerOfTwoChoicesTests(ITestOutputHelper output)
         {
             var watch = Stopwatch.StartNew();
             for (var call = 0; call < 2_000; call++)
-                balancer.Choose(10_000, ref random);
+                balancer.Choose(10_000, ref random, key: random.NextBits());
             return watch.Elapsed.TotalNanoseconds / 2_000;
         }
     }
@@ -265,6 +268,6 @@ public sealed class PowerOfTwoChoicesTests(ITestOutputHelper output)
 
     private sealed class AnyOne(EndpointLoad[] endpoints) : Balancer(endpoints)
     {
-        protected override int Pick(long nowMs, ref Xorshift random, TriedEndpoints tried) => random.Next(Endpoints.Length);
+        protected override int Pick(long nowMs, ref Xorshift random, TriedEndpoints tried, ulong key) => random.Next(Endpoints.Length);
     }
 }

@@ -76,8 +76,9 @@ public sealed class RoundRobinTests
     [Fact]
     public void The_configuration_names_the_kind()
     {
-        Assert.IsType<RoundRobin>(Balancer.Of(BalanceKind.RoundRobin, []));
-        Assert.IsType<PowerOfTwoChoices>(Balancer.Of(BalanceKind.LeastLoaded, []));
+        Assert.IsType<RoundRobin>(Balancer.Of(BalanceKind.RoundRobin, [], []));
+        Assert.IsType<PowerOfTwoChoices>(Balancer.Of(BalanceKind.LeastLoaded, [], []));
+        Assert.IsType<ConsistentHash>(Balancer.Of(BalanceKind.ConsistentHash, [], []));
     }
 
     private static EndpointLoad[] Loads(params float[] weights) => [.. weights.Select(weight => new EndpointLoad(weight))];

@@ -66,6 +66,7 @@ public sealed class MalhaSchemaTests
         { "services.NAME.endpoints.password", Yaml.Edge + "services: { a: { endpoints: [{ url: redis://cache, password: env:MALHA_TOKEN }], health: {} } }" },
         { "services.NAME.protocol", In(Service, "protocol: http2") },
         { "services.NAME.balance", In(Service, "balance: round-robin") },
+        { "services.NAME.hashOn", In(Service, "balance: consistent-hash, hashOn: \"header:X-User\"") },
         { "services.NAME.timeout", In(Service, "timeout: 2s") },
         { "services.NAME.attemptTimeout", In(Service, "attemptTimeout: 2s") },
         { "services.NAME.connectTimeout", In(Service, "connectTimeout: 2s") },

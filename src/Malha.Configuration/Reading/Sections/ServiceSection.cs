@@ -6,7 +6,7 @@ namespace Malha.Configuration.Reading.Sections;
 internal static class ServiceSection
 {
     private static readonly Shape<BalanceKind> Balance = new ChoiceShape<BalanceKind>(
-        ("least-loaded", BalanceKind.LeastLoaded), ("round-robin", BalanceKind.RoundRobin));
+        ("least-loaded", BalanceKind.LeastLoaded), ("round-robin", BalanceKind.RoundRobin), ("consistent-hash", BalanceKind.ConsistentHash));
 
     private static readonly Shape<ServiceProtocol> Protocol = new ChoiceShape<ServiceProtocol>(
         ("http1", ServiceProtocol.Http1), ("http2", ServiceProtocol.Http2));
@@ -18,7 +18,9 @@ internal static class ServiceSection
         .Optional("protocol", Protocol, Defaults.ServiceProtocol, s => s.Protocol, (s, v) => s with { Protocol = v },
             "Which HTTP the endpoints are spoken to in: http1, or http2 (over TLS, or in clear with prior knowledge). gRPC needs http2.")
         .Optional("balance", Balance, Defaults.Balance, s => s.Balance, (s, v) => s with { Balance = v },
-            "How an endpoint is chosen: the less loaded of two picked at random, or one after the other.")
+            "How an endpoint is chosen: the less loaded of two picked at random, one after the other, or the same one for the same key.")
+        .Optional("hashOn", AffinityShape.Shape, "balance goes by the load", s => s.HashOn, (s, v) => s with { HashOn = v },
+            "With consistent-hash: what requests have in common that go to the same endpoint.")
         .Optional("timeout", Forms.Duration, Defaults.Timeout, s => s.Timeout, (s, v) => s with { Timeout = v },
             "From a request's arrival to the final response head, retries and back-off included.")
         .Optional("attemptTimeout", Forms.Duration, "what is left of timeout", s => s.AttemptTimeout, (s, v) => s with { AttemptTimeout = v },

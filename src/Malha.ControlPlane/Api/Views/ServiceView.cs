@@ -8,6 +8,7 @@ namespace Malha.ControlPlane.Api.Views;
 /// <summary>A service and what it bears now.</summary>
 /// <param name="Name">Its name.</param>
 /// <param name="Balance">How endpoints are chosen.</param>
+/// <param name="HashOn">What requests have in common that go to the same endpoint; null when it goes by the load.</param>
 /// <param name="Endpoints">How many it has.</param>
 /// <param name="Draining">How many of them run empty, and get nothing new.</param>
 /// <param name="BreakersOpen">How many of them have a breaker that lets nothing pass.</param>
@@ -25,7 +26,7 @@ namespace Malha.ControlPlane.Api.Views;
 /// <param name="Attempts">What its endpoints were asked.</param>
 /// <param name="Health">How it is; null when it has one endpoint, and nobody checks it.</param>
 public sealed record ServiceView(
-    string Name, string Balance, int Endpoints, int Draining, int BreakersOpen, int InFlight, int Streams, int MaxStreams, double TimeoutMs, double? AttemptTimeoutMs, double ConnectTimeoutMs,
+    string Name, string Balance, string? HashOn, int Endpoints, int Draining, int BreakersOpen, int InFlight, int Streams, int MaxStreams, double TimeoutMs, double? AttemptTimeoutMs, double ConnectTimeoutMs,
     double IdleTimeoutMs, double? MaxDurationMs, long? MaxBodyBytes, int MaxConnections, int MaxPending, TrafficView Attempts, ServiceHealthView? Health)
 {
     internal static ServiceView Of(ServiceModel service, Moment now)
@@ -33,7 +34,8 @@ public sealed record ServiceView(
         var config = service.Config;
         return new ServiceView(
             config.Name,
-            config.Balance == BalanceKind.RoundRobin ? "round-robin" : "least-loaded",
+            config.Balance switch { BalanceKind.RoundRobin => "round-robin", BalanceKind.ConsistentHash => "consistent-hash", _ => "least-loaded" },
+            config.HashOn?.ToString(),
             service.Endpoints.Length,
             service.Endpoints.Count(endpoint => endpoint.IsDraining),
             service.Endpoints.Count(endpoint => endpoint.Breaker is { } breaker && BreakerNames.Effective(breaker.Snapshot(now)) == BreakerState.Open),
