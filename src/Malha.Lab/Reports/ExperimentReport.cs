@@ -39,5 +39,8 @@ internal sealed record LabReport(ulong Seed, IReadOnlyList<ExperimentReport> Exp
     /// <summary>The experiment that was asked for; null: all of them.</summary>
     public string? Asked { get; init; }
 
+    /// <summary>Whether it was measured with real processes in real time: then the same seed does the same things, but does not find the same figures.</summary>
+    public bool IsLive { get; init; }
+
     public string Command => FormattableString.Invariant($"malha lab {(Asked is null ? "" : Asked + " ")}--seed {Seed}");
 }

@@ -1,7 +1,6 @@
 using System.Text.Encodings.Web;
 using System.Text.Json;
 using System.Text.Json.Serialization;
-using Malha.Lab.Running;
 
 namespace Malha.Lab.Reports;
 
@@ -18,7 +17,7 @@ internal static class LabJson
         Converters = { new JsonStringEnumConverter(JsonNamingPolicy.CamelCase) },
     };
 
-    public static string List(IEnumerable<Experiment> experiments) =>
+    public static string List(IEnumerable<(string Name, string Title)> experiments) =>
         JsonSerializer.Serialize(experiments.Select(experiment => new { experiment.Name, experiment.Title }), Options);
 
     public static string Write(LabReport report) => JsonSerializer.Serialize(report, Options);

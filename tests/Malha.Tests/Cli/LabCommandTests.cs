@@ -14,7 +14,7 @@ public sealed partial class LabCommandTests
     {
         var (code, output, error) = Run("domnio");
         Assert.Equal((2, ""), (code, output));
-        Assert.Equal("malha: there is no experiment \"domnio\"; did you mean \"domino\"? There are: domino, breaker, retry-storm, backoff, shares, limits, metastability\n", error);
+        Assert.Equal("malha: there is no experiment \"domnio\"; did you mean \"domino\"? There are: domino, breaker, retry-storm, backoff, shares, limits, metastability, kafka-acks\n", error);
     }
 
     [Theory]
@@ -37,6 +37,19 @@ public sealed partial class LabCommandTests
         Assert.Equal((2, "malha: the report cannot be written: there is no folder /nowhere/at/all\n"), (code, error));
     }
 
+    [Theory]
+    [InlineData("--faults", "B,X", "there is no fault \"X\"; there are: A, B, C, C12, D, E, E6, F, for example --faults B,C")]
+    [InlineData("--faults", ",", "there is no fault \"\"; there are: A, B, C, C12, D, E, E6, F, for example --faults B,C")]
+    [InlineData("--rate", "0", "--rate is \"0\", but must be a whole number from 1 to 20000")]
+    [InlineData("--seconds", "5s", "--seconds is \"5s\", but must be a whole number from 6 to 600")]
+    [InlineData("--seed", "-1", "--seed is \"-1\", but must be a whole number from 0 to 18446744073709551615")]
+    [InlineData("--report", "/nowhere/at/all/lab.html", "the report cannot be written: there is no folder /nowhere/at/all")]
+    public void Wrong_options_of_the_experiment_with_brokers_are_told_before_any_starts(string option, string value, string problem)
+    {
+        var (code, output, error) = Run("kafka-acks", option, value);
+        Assert.Equal((2, "", $"malha: {problem}\n"), (code, output, error));
+    }
+
     [Fact]
     public void The_list_has_every_experiment()
     {
@@ -44,7 +57,8 @@ public sealed partial class LabCommandTests
         Assert.Equal(0, code);
         Assert.All(Experiments.All, experiment => Assert.Contains(experiment.Name, output, StringComparison.Ordinal));
         using var json = JsonDocument.Parse(Run("--list", "--json").Output);
-        Assert.Equal(Experiments.All.Count, json.RootElement.GetArrayLength());
+        Assert.Contains("kafka-acks", output, StringComparison.Ordinal);
+        Assert.Equal(Experiments.All.Count + 1, json.RootElement.GetArrayLength());
     }
 
     [Fact]

@@ -49,8 +49,10 @@ internal sealed class HtmlReport
     {
         Line("<header>");
         Line("<h1>Malha lab</h1>");
-        Line("<p class=\"lead\">What goes wrong without each policy, and what becomes of it with Malha. Everything here was simulated in virtual time, with the classes that run in the gateway: "
-            + "no sockets, no waiting, and the same figures each time for the same seed.</p>");
+        Line(_report.IsLive
+            ? "<p class=\"lead\">Measured with real processes in real time: the same seed does the same things, and finds other figures.</p>"
+            : "<p class=\"lead\">What goes wrong without each policy, and what becomes of it with Malha. Everything here was simulated in virtual time, with the classes that run in the gateway: "
+                + "no sockets, no waiting, and the same figures each time for the same seed.</p>");
         Line($"<p class=\"run\">seed <strong>{_report.Seed}</strong> · repeat with <code>{Text(_report.Command)}</code></p>");
         Line("</header>");
         Line("<nav class=\"overview\" aria-label=\"Verdicts\"><table>");
@@ -66,7 +68,7 @@ internal sealed class HtmlReport
         Line($"<h2>{Text(experiment.Title)} <span class=\"name\">{experiment.Name}</span></h2>");
         Line($"<p class=\"verdict {experiment.Verdict.Word}\">{Badge(experiment.Verdict)} {Text(experiment.Verdict.Reason)}</p>");
         Line($"<h3>Why</h3><p>{Text(experiment.Why)}</p>");
-        Line($"<h3>What is simulated</h3><p>{Text(experiment.Setup)}</p>");
+        Line($"<h3>{(_report.IsLive ? "What is done" : "What is simulated")}</h3><p>{Text(experiment.Setup)}</p>");
         if (experiment.Plots.Count > 0)
         {
             Line("<div class=\"plots\">");
