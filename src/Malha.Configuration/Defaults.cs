@@ -202,6 +202,29 @@ public static class Defaults
     public static readonly Default<long?> ProtectionBuffers = new(64L << 20,
         "a body of 64KiB for each of the 1024 connections that an endpoint has by default");
 
+    // The durable lane.
+    public static readonly Default<DeliveryEngine> DeliveryEngine = new(Configuration.DeliveryEngine.Embedded, "it needs nothing but a disk");
+
+    public static readonly Default<long> DeliveryMaxBody = new(1 << 20, "Kafka's message.max.bytes, so that either engine keeps the same requests");
+
+    public static readonly Default<int> DeliveryAttempts = new(10,
+        "over about two hours with the back-off's default; Amazon SQS advises some, and Google's Pub/Sub has 5 at least");
+
+    public static readonly Default<DurationRange> DeliveryBackoff = new(new(TimeSpan.FromSeconds(1), TimeSpan.FromHours(1)),
+        "a second bears a restart; Stripe's webhooks end at hours too");
+
+    public static readonly Default<TimeSpan> DeliveryRetention = new(TimeSpan.FromHours(24), "as long as Stripe keeps idempotency keys");
+
+    public static readonly Default<TimeSpan> DeadLetterRetention = new(TimeSpan.FromDays(14), "the longest that Amazon SQS keeps messages");
+
+    public static readonly Default<long> DeliveryMinFree = new(256L << 20, "what is in memory must fit into tables, and the logs that it is in beside them");
+
+    public static readonly Default<AckChoice> DeferAcks = new(AckChoice.All, "what was answered 202 is not lost");
+
+    public static readonly Default<TimeSpan> DeferTtl = new(TimeSpan.FromHours(24), "what nobody could do for a day is not done unasked any more");
+
+    public static readonly Default<bool> DeferIdempotencyKey = new(false, "Malha gives the server a key of its own where the client gave none");
+
     // The access log.
     public static readonly Default<AccessLogFormat> AccessLogFormat = new(Configuration.AccessLogFormat.Auto,
         "people read terminals, programs read files");

@@ -18,8 +18,8 @@ internal interface IOperationStore : IAsyncDisposable
     /// <summary>Why nothing is accepted at present; null: all is well.</summary>
     string? Failure { get; }
 
-    /// <summary>Called with a lane in which something may be due that was not. On a thread of the engine's, which it must not hold up.</summary>
-    Action<string>? Moved { get; set; }
+    /// <summary>Called with a lane and the time at which something of it falls due that did not before. On a thread of the engine's, which it must not hold up.</summary>
+    Action<string, DateTimeOffset>? Moved { get; set; }
 
     Durability DurabilityOf(AckLevel acks);
 
@@ -65,15 +65,13 @@ internal interface IOperationStore : IAsyncDisposable
     LogRead<IReadOnlyList<LogEntry>> Key(string lane, string key, int count);
 
     /// <summary>
-    /// What this gateway may try now in a lane, longest due first: of each key only the first. What is being tried stays in the list until it is settled.
+    /// What this gateway may try in a lane that falls due from one time to another (both among them), first due first: of each key only the first. What is being tried stays in the
+    /// list until it is settled. Whoever asks begins where nothing was before, as <see cref="Moved"/> told him, and not at the beginning of time.
     /// </summary>
-    LogRead<IReadOnlyList<LogEntry>> DueAttempts(string lane, DateTimeOffset now, int count);
-
-    /// <summary>When the next attempt of a lane falls due; null: nothing of it waits for a time.</summary>
-    DateTimeOffset? NextAttempt(string lane);
+    LogRead<IReadOnlyList<DueEntry>> DueAttempts(string lane, DateTimeOffset from, DateTimeOffset until, int count);
 
     /// <summary>What expires, or is to be forgotten, by now.</summary>
-    LogRead<IReadOnlyList<LogEntry>> Due(DueKind kind, DateTimeOffset now, int count);
+    LogRead<IReadOnlyList<DueEntry>> Due(DueKind kind, DateTimeOffset now, int count);
 
     /// <summary>A lane's dead letters behind an entry (null: from the first), oldest first.</summary>
     LogRead<IReadOnlyList<LogEntry>> DeadLetters(string lane, LogEntry? after, int count);

@@ -59,7 +59,8 @@ internal sealed class AttemptLoop
         var now = _plane.Clock.Now;
         exchange.BeginTimeout(_plane.Wheel, now);
         // As soon as there is something to copy, and before a refusal: a mirror is to see what comes, not what is let pass.
-        exchange.Target!.Mirror?.Copy(exchange, _plane);
+        if (!exchange.IsDelivery)
+            exchange.Target!.Mirror?.Copy(exchange, _plane);
         while (exchange.Cancelled == CancelReason.None)
         {
             // Admission first: who waits must hold nothing of an endpoint's. The permit is this attempt's alone, and none is held during a back-off.
@@ -114,7 +115,7 @@ internal sealed class AttemptLoop
         if (result.Outcome == OutcomeKind.Success)
         {
             // First attempts that succeed are what retries are paid from.
-            if (retry is not null && exchange.Attempts == 1)
+            if (retry is not null && exchange.Attempts == 1 && !exchange.IsDelivery)
                 exchange.Service.BudgetOf(exchange).OnFirstAttemptSuccess(now);
             return default;
         }
@@ -126,7 +127,8 @@ internal sealed class AttemptLoop
         if (result.Refusal.Kind == RefusalKind.ConnectFailed && untried)
             return Follow(exchange, NextStep.OtherEndpoint, true);
 
-        if (retry is null)
+        // A delivery is repeated by its lane, which has hours.
+        if (retry is null || exchange.IsDelivery)
             return Follow(exchange, NextStep.NoPolicy);
         var decision = state.DecideRetry(retry, exchange, result, now);
         exchange.PreviousDelay = decision.Delay;

@@ -1,3 +1,4 @@
+using Malha.Proxy.Deferral;
 using Malha.Proxy.SelfProtection;
 using Malha.Proxy.Telemetry;
 using Malha.Proxy.Timing;
@@ -12,6 +13,7 @@ internal sealed class DataPlane : IDisposable
     private readonly ThreadLocal<LocalStack<Exchange>> _exchanges;
     private readonly ProcessUse _process;
     private GatewayModel _model;
+    private IDeferral? _deferral;
 
     public DataPlane(TimeProvider time, GatewayModel model, GatewayRuntime runtime)
     {
@@ -43,6 +45,13 @@ internal sealed class DataPlane : IDisposable
     public GatewayTelemetry Telemetry { get; }
 
     public ProxyPipeline Pipeline { get; }
+
+    /// <summary>The durable lane; null: nothing is accepted for later.</summary>
+    public IDeferral? Deferral
+    {
+        get => Volatile.Read(ref _deferral);
+        set => Volatile.Write(ref _deferral, value);
+    }
 
     /// <summary>What the gateway uses of its machine, and what it gives up for that.</summary>
     public OverloadMonitor Protection { get; }

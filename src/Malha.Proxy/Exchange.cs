@@ -179,6 +179,21 @@ internal sealed class Exchange
     /// <summary>Another attempt begins beside the first: it ends with the exchange as that one does.</summary>
     public void Hedge(AttemptSlot slot) => _hedges = [.. _hedges, slot];
 
+    /// <summary>What the durable lane knows of a request that it may yet accept; ends when nothing of the exchange goes on any more.</summary>
+    public IDisposable? Kept { get; set; }
+
+    /// <summary>The operation that it was accepted as, or that it delivers, as 32 hexadecimal digits; null when it is none.</summary>
+    public byte[]? Operation { get; set; }
+
+    /// <summary>Whether it delivers an operation: it waits for no permit, and its attempt is not repeated here.</summary>
+    public bool IsDelivery { get; set; }
+
+    /// <summary>Why it was accepted for later and not done; none when that was not the reason.</summary>
+    public Refusal Deferred { get; set; }
+
+    /// <summary>Whether a server may have taken it for a request: something of it was sent.</summary>
+    public bool MayHaveRun { get; set; }
+
     /// <summary>The endpoints that attempts were made at.</summary>
     public TriedEndpoints Tried { get; set; }
 
@@ -291,6 +306,12 @@ internal sealed class Exchange
         _hasContinued = false;
         _hasAnswer = false;
         AttemptLog.Reset();
+        Kept?.Dispose();
+        Kept = null;
+        Operation = null;
+        IsDelivery = false;
+        Deferred = Refusal.None;
+        MayHaveRun = false;
         Refusal = Refusal.None;
         IsCut = false;
         _tunnelledIn = _tunnelledOut = 0;

@@ -14,7 +14,12 @@ namespace Malha.Proxy;
 /// </summary>
 internal sealed class ProxyPipeline(DataPlane plane)
 {
+    private static readonly byte[] OwnPaths = "/.malha/"u8.ToArray();
+
     private readonly AttemptLoop _attempts = new(plane);
+
+    /// <summary>What deliveries of the durable lane pass as well.</summary>
+    public AttemptLoop Attempts => _attempts;
 
     /// <summary>Carries a request that the guard has let through.</summary>
     [AsyncMethodBuilder(typeof(PooledAsyncMethodBuilder<>))]
@@ -46,20 +51,31 @@ internal sealed class ProxyPipeline(DataPlane plane)
             refusal = CheckSize(exchange);
 
         // Before an endpoint is chosen: what has no valid target there goes nowhere.
-        if (refusal.IsNone && exchange.Route!.Rewrite is { } rewrite)
+        if (refusal.IsNone && exchange.Route?.Rewrite is { } rewrite)
             refusal = Rewrite(exchange, rewrite);
 
-        // A route that answers itself needs no endpoint.
+        // A route that answers itself needs no endpoint, and neither do operations that were accepted for later.
         if (refusal.IsNone && exchange.Service is null)
-            refusal = await AnswerItselfAsync(exchange, exchange.Route!);
+            refusal = await (exchange.Route is { } route ? AnswerItselfAsync(exchange, route) : plane.Deferral!.AnswerAsync(exchange));
+
+        // Accepted for later before anything is tried, where the route or the client wants it so.
+        var lane = exchange.Route?.Defer is null ? null : plane.Deferral;
+        if (refusal.IsNone && lane is not null)
+            refusal = await lane.BeginAsync(exchange);
 
         // The attempts: all that touches an endpoint, and the answer's way back.
-        else if (refusal.IsNone)
+        if (refusal.IsNone && !exchange.Response.HeadSent)
             refusal = await _attempts.RunAsync(exchange);
+
+        // What could not be done now is accepted for later: when it is certain that nobody has done it, or doing it twice is harmless.
+        if (!refusal.IsNone && lane is not null && !exchange.Response.HeadSent)
+            refusal = await lane.InsteadAsync(exchange, refusal);
 
         // The one place where a refusal becomes HTTP.
         if (!refusal.IsNone)
             await RefuseAsync(exchange, refusal);
+
+        lane?.Ended(exchange);
 
         // Metrics and the access log last: they tell what the client got.
         plane.Telemetry.Ended(exchange);
@@ -76,8 +92,11 @@ internal sealed class ProxyPipeline(DataPlane plane)
         return true;
     }
 
-    private static Refusal Route(Exchange exchange)
+    private Refusal Route(Exchange exchange)
     {
+        // What belongs to the gateway has no route, and nobody can put one in front of it.
+        if (plane.Deferral is not null && exchange.Request.Bytes(exchange.Request.Path).StartsWith(OwnPaths))
+            return Refusal.None;
         var match = exchange.Model.Routes.Match(exchange.Request);
         if (match.Route is not { } route)
             return new Refusal(match.Outcome == RouteOutcome.MethodNotAllowed ? RefusalKind.MethodNotAllowed : RefusalKind.NoRoute);

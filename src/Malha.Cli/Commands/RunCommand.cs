@@ -2,6 +2,7 @@ using System.CommandLine;
 using System.Runtime.InteropServices;
 using Malha.Configuration;
 using Malha.ControlPlane.Api;
+using Malha.Delivery;
 using Malha.Proxy;
 using Malha.Proxy.Telemetry;
 using Malha.Proxy.Telemetry.Logging;
@@ -67,6 +68,9 @@ internal static class RunCommand
 
         using var watchdog = new EngineWatchdog(host.Plane.Wheel, TimeProvider.System, host.Telemetry, Environment.ProcessorCount);
         using var watcher = file is null ? null : new ConfigFileWatcher(file, config, host, TimeProvider.System);
+        await using var delivery = DeliveryRole.Start(host, out problem);
+        if (delivery is null)
+            return Fail(Usage.CannotReach, problem!);
         await using var admin = AdminRole.Start(host, watcher, TimeProvider.System, out problem);
         if (admin is null)
             return Fail(Usage.CannotReach, problem!);
@@ -77,7 +81,8 @@ internal static class RunCommand
         });
         await Task.WhenAny(stop.Given, exitWithStdin ? Console.OpenStandardInput().CopyToAsync(Stream.Null) : Task.Delay(Timeout.Infinite));
         stop.Dispose();
-        await host.DrainAsync(GatewayHost.DrainPatience);
+        // Requests are still accepted for later until the last of them is answered; deliveries begin no more.
+        await Task.WhenAll(host.DrainAsync(GatewayHost.DrainPatience), delivery.DrainAsync(GatewayHost.DrainPatience));
         return Usage.Done;
     }
 

@@ -28,6 +28,9 @@ public sealed record MalhaConfig : ConfigItem
 
     public AccessLogConfig AccessLog { get; init; } = new();
 
+    /// <summary>The durable lane; null: nothing is accepted for later.</summary>
+    public DeliveryConfig? Delivery { get; init; }
+
     /// <summary>The files of certificates and keys that it points to: when one of them changes, the configuration has.</summary>
     public IEnumerable<ConfigFile> Files()
     {

@@ -65,6 +65,9 @@ public sealed record RouteConfig : ConfigItem
     /// <summary>Instead of the service's hedging; null: the service's.</summary>
     public PolicyOverride<HedgingOptions>? Hedge { get; init; }
 
+    /// <summary>When requests are accepted for later; null: never.</summary>
+    public DeferConfig? Defer { get; init; }
+
     /// <summary>How many bytes of a request's body are read and checked before the first byte goes on; 0: only the head is.</summary>
     public long BufferRequests { get; init; } = Defaults.BufferRequests.Value;
 }

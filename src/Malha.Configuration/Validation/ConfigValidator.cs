@@ -17,6 +17,7 @@ internal static class ConfigValidator
             HealthRules.Check(service, config, errors, suggestion);
         }
         ClientRules.Check(config, errors, suggestion);
+        DeliveryRules.Check(config, errors);
         RouteRules.Check(config, errors, suggestion);
     }
 }

@@ -13,7 +13,7 @@ internal static class RouteRules
 
     private const string Choice = "one of service, split, redirect and respond";
     private static readonly string[] Actions = ["service", "split", "redirect", "respond"];
-    private static readonly string[] ServiceOnly = ["timeout", "attemptTimeout", "idleTimeout", "maxDuration", "maxBody", "retry", "hedge", "bufferRequests", "rewrite", "mirror"];
+    private static readonly string[] ServiceOnly = ["timeout", "attemptTimeout", "idleTimeout", "maxDuration", "maxBody", "retry", "hedge", "bufferRequests", "rewrite", "mirror", "defer"];
 
     public static void Check(MalhaConfig config, ErrorList errors, Suggestion suggestion)
     {
@@ -27,6 +27,8 @@ internal static class RouteRules
             CheckAction(route, config, errors, suggestion);
             CheckCallers(route, config, errors, suggestion);
             CheckRewrite(route, errors);
+            if (route.Defer is { } defer && config.Delivery is null)
+                errors.Add(defer.Source, "nothing can be kept without delivery", allowed: "delivery: { path: … } at the top of the file");
             CheckEdits(route.Headers.Request, errors);
             CheckEdits(route.Headers.Response, errors);
             coverage.Add(route);

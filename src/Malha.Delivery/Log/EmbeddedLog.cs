@@ -34,7 +34,7 @@ internal sealed class EmbeddedLog : IOperationStore
 
     public LogMeasures Measures { get; }
 
-    public Action<string>? Moved
+    public Action<string, DateTimeOffset>? Moved
     {
         get => _depths.Moved;
         set => _depths.Moved = value;
@@ -105,8 +105,7 @@ internal sealed class EmbeddedLog : IOperationStore
     public int Depth(string lane) => _depths[lane];
 
     public int Before(string lane, long position, int most) =>
-        Read(store => new Sequence((ulong)store.Count(Family.Lanes, StoreKeys.LaneStart(lane), StoreKeys.LaneStart(lane), StoreKeys.Lane(lane, position), most))).Value is { } count
-            ? (int)count.Number : 0;
+        Read(store => new Sequence((ulong)_depths.Before(store, lane, position, most))).Value is { } count ? (int)count.Number : 0;
 
     /// <summary>What waits in a lane behind a position, in the order of acceptance.</summary>
     public LogRead<IReadOnlyList<LogEntry>> Lane(string lane, long after, int count) =>
@@ -116,15 +115,13 @@ internal sealed class EmbeddedLog : IOperationStore
     public LogRead<IReadOnlyList<LogEntry>> Key(string lane, string key, int count) =>
         Read(store => LogReads.Entries(store, Family.Keys, StoreKeys.KeyStart(lane, key), StoreKeys.KeyStart(lane, key), count));
 
-    /// <summary>What may be tried now in a lane, longest due first.</summary>
-    public LogRead<IReadOnlyList<LogEntry>> DueAttempts(string lane, DateTimeOffset now, int count) =>
-        Read(store => LogReads.Until(store, StoreKeys.AttemptStart(lane), now, count));
-
-    /// <summary>When the next attempt of a lane falls due; null: nothing of it waits for a time.</summary>
-    public DateTimeOffset? NextAttempt(string lane) => Read(store => LogReads.First(store, StoreKeys.AttemptStart(lane)) is { } first ? new Time(first) : null).Value?.At;
+    /// <summary>What may be tried in a lane that falls due from one time to another, first due first.</summary>
+    public LogRead<IReadOnlyList<DueEntry>> DueAttempts(string lane, DateTimeOffset from, DateTimeOffset until, int count) =>
+        Read(store => LogReads.Due(store, StoreKeys.AttemptStart(lane), from, until, count));
 
     /// <summary>What expires, or is to be forgotten, by now.</summary>
-    public LogRead<IReadOnlyList<LogEntry>> Due(DueKind kind, DateTimeOffset now, int count) => Read(store => LogReads.Until(store, [(byte)kind], now, count));
+    public LogRead<IReadOnlyList<DueEntry>> Due(DueKind kind, DateTimeOffset now, int count) =>
+        Read(store => LogReads.Due(store, [(byte)kind], DateTimeOffset.UnixEpoch, now, count));
 
     /// <summary>A lane's dead letters behind an entry (null: from the first), oldest first.</summary>
     public LogRead<IReadOnlyList<LogEntry>> DeadLetters(string lane, LogEntry? after, int count) => Read(store =>
@@ -181,7 +178,6 @@ internal sealed class EmbeddedLog : IOperationStore
 
     private sealed record Sequence(ulong Number);
 
-    private sealed record Time(DateTimeOffset At);
 
     private sealed class DamagedRecord : Exception;
 }

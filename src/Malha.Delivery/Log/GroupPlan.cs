@@ -13,21 +13,22 @@ internal sealed class GroupPlan : IDisposable
     private const int KeysAtATime = 16;
 
     private readonly Store _store;
+    private readonly LaneDepths _depths;
     private readonly WriteBatch _batch = new();
     private readonly FieldWriter _fields = new();
     private readonly Dictionary<OperationId, Operation?> _changed = [];
     private readonly Dictionary<(UInt128, UInt128), (OperationId Id, Deduplication Deduplication)> _deduplicated = [];
     // Who began to wait in this batch, by lane and key, in the order of their positions.
     private readonly Dictionary<(string Lane, string Key), List<OperationId>> _waiting = [];
-    private readonly List<(string Lane, int Change)> _depths = [];
+    private readonly List<LaneChange> _changes = [];
     private readonly List<(Family Family, byte[] Key)> _old = [];
     private readonly List<(Family Family, byte[] Key)> _new = [];
     private readonly byte[] _id = new byte[OperationId.Length];
     private long _position;
 
-    public GroupPlan(Store store)
+    public GroupPlan(Store store, LaneDepths depths)
     {
-        _store = store;
+        (_store, _depths) = (store, depths);
         _position = store.LastPosition() ?? 0;
     }
 
@@ -35,8 +36,8 @@ internal sealed class GroupPlan : IDisposable
 
     public bool IsEmpty => _batch.Count() == 0;
 
-    /// <summary>By how much the number of those that wait changes, lane by lane; also the lanes in which something may be due that was not.</summary>
-    public IReadOnlyList<(string Lane, int Change)> Depths => _depths;
+    /// <summary>What it changes in lanes.</summary>
+    public IReadOnlyList<LaneChange> Changes => _changes;
 
     /// <summary>The writes before are in the store, or never will be.</summary>
     public void Begin()
@@ -45,7 +46,7 @@ internal sealed class GroupPlan : IDisposable
         _changed.Clear();
         _deduplicated.Clear();
         _waiting.Clear();
-        _depths.Clear();
+        _changes.Clear();
     }
 
     /// <summary>To be called when all of a group were added.</summary>
@@ -128,7 +129,7 @@ internal sealed class GroupPlan : IDisposable
         foreach (var (family, key) in _old)
             _store.Delete(_batch, family, key);
         _changed[current.Id] = null;
-        Left(current);
+        Left(current, null);
         return LogOutcome.Done;
     }
 
@@ -137,7 +138,7 @@ internal sealed class GroupPlan : IDisposable
     {
         if (operation.Key.Length == 0)
             return operation with { Position = ++_position, IsBehind = false };
-        var isBehind = First(operation.Lane, operation.Key) is not null;
+        var isBehind = IsWaitedFor(operation.Lane, operation.Key);
         if (!_waiting.TryGetValue((operation.Lane, operation.Key), out var waiting))
             _waiting.Add((operation.Lane, operation.Key), waiting = []);
         waiting.Add(operation.Id);
@@ -145,20 +146,33 @@ internal sealed class GroupPlan : IDisposable
     }
 
     // Who waited and does no more: the next one of its key may be tried.
-    private void Left(Operation gone)
+    private void Left(Operation gone, DateTimeOffset? at)
     {
         if (gone.State != OperationState.Waiting)
             return;
-        _depths.Add((gone.Lane, -1));
-        if (gone.Key.Length > 0 && !gone.IsBehind && First(gone.Lane, gone.Key) is { IsBehind: true } next)
-            Replace(next, next with { IsBehind = false, Revision = next.Revision + 1 });
+        _changes.Add(new LaneChange(gone.Lane, -1, null, gone.Key));
+        // Due from when it is its turn, and not since it was made: whoever looks for what is due need not look back.
+        if (gone.Key.Length > 0 && !gone.IsBehind && First(gone.Lane, gone.Key, gone.Position) is { IsBehind: true } next)
+            Replace(next, next with { IsBehind = false, Due = at > next.Due ? at.Value : next.Due, Revision = next.Revision + 1 });
     }
 
-    // The first that waits of a key, as this batch will leave it.
-    private Operation? First(string lane, string key)
+    // Whether anybody waits of a key. The last one does, if anybody does: they leave at the front, where what was deleted would have to be passed over.
+    private bool IsWaitedFor(string lane, string key)
     {
         var start = StoreKeys.KeyStart(lane, key);
-        var from = start;
+        if (!_depths.MayWait(start))
+            return IsAdded(lane, key);
+        return (_store.Last(Family.Keys, start) is { } last && Current(OperationId.Read(last), out _) is { State: OperationState.Waiting }) || First(lane, key, 0) is not null;
+    }
+
+    private bool IsAdded(string lane, string key) =>
+        _waiting.TryGetValue((lane, key), out var added) && added.Exists(id => _changed.GetValueOrDefault(id) is { State: OperationState.Waiting });
+
+    // The first that waits of a key behind a position, as this batch will leave it.
+    private Operation? First(string lane, string key, long after)
+    {
+        var start = StoreKeys.KeyStart(lane, key);
+        var from = StoreKeys.Key(lane, key, after + 1);
         while (true)
         {
             var found = _store.Scan(Family.Keys, from, start, KeysAtATime);
@@ -200,12 +214,12 @@ internal sealed class GroupPlan : IDisposable
         if (next.State != OperationState.Waiting)
         {
             if (current is not null)
-                Left(current);
+                Left(current, next.Finished);
+            return;
         }
-        else if (current?.State != OperationState.Waiting)
-            _depths.Add((next.Lane, 1));
-        else if (!next.IsBehind)
-            _depths.Add((next.Lane, 0));
+        var isNew = current?.State != OperationState.Waiting;
+        if (isNew || !next.IsBehind)
+            _changes.Add(new LaneChange(next.Lane, isNew ? 1 : 0, next.IsBehind ? null : next.Due, isNew ? next.Key : ""));
     }
 
     private Operation? Current(OperationId id, out bool damaged)

@@ -38,7 +38,7 @@ internal sealed class LogWriter : IDisposable
         Action<OpenReport> reopened)
     {
         (_config, _queue, _gate, _syncer, _space, _measures, _depths, _reopened) = (config, queue, gate, syncer, space, measures, depths, reopened);
-        (_store, _plan) = (store, new GroupPlan(store));
+        (_store, _plan) = (store, new GroupPlan(store, depths));
         depths.Count(store);
         _thread = new Thread(Run) { Name = "malha-log-write", IsBackground = true };
         _thread.Start();
@@ -123,7 +123,7 @@ internal sealed class LogWriter : IDisposable
         _toSync.Clear();
         _written.Clear();
         // Last, so that whoever is told by it finds acknowledged what it is about, at none and leader.
-        _depths.Apply(_plan.Depths);
+        _depths.Apply(_plan.Changes);
     }
 
     private void Plan(PendingWrite pending, bool again, bool nearlyFull)
@@ -182,7 +182,7 @@ internal sealed class LogWriter : IDisposable
             _stopping.Wait(report.Outcome == OpenOutcome.Damaged ? 20 * _config.RetryEvery : _config.RetryEvery);
             return;
         }
-        _plan = new GroupPlan(store);
+        _plan = new GroupPlan(store, _depths);
         _depths.Count(store);
         Volatile.Write(ref _store, store);
         _space.Reserve();

@@ -3,6 +3,9 @@ using RocksDbSharp;
 
 namespace Malha.Delivery.Log;
 
+/// <summary>Reads a key where it lies.</summary>
+internal delegate void KeyReader(ReadOnlySpan<byte> key);
+
 /// <summary>
 /// The opened RocksDB. Whoever reads takes a lease, and <see cref="Dispose"/> waits until none is out: a handle that is used after its database is closed ends the
 /// process. RocksDB's exceptions stay in here and in those who open, write and sync.
@@ -89,6 +92,38 @@ internal sealed class Store : IDisposable
         for (iterator.Seek(from); entries.Count < count && iterator.Valid() && iterator.GetKeySpan().StartsWith(prefix); iterator.Next())
             entries.Add((iterator.Key(), iterator.Value()));
         return entries;
+    }
+
+    /// <summary>
+    /// Entries from one key to another, which is not among them. What was deleted is passed over one by one until tables are merged: a reader of a queue begins where its last one
+    /// ended, and says where it ends.
+    /// </summary>
+    public List<(byte[] Key, byte[] Value)> Between(Family family, byte[] from, byte[] until, int count)
+    {
+        var entries = new List<(byte[], byte[])>();
+        var options = new ReadOptions();
+        using var iterator = _database.NewIterator(_families[(int)family], options.SetIterateUpperBound(until));
+        for (iterator.Seek(from); entries.Count < count && iterator.Valid(); iterator.Next())
+            entries.Add((iterator.Key(), iterator.Value()));
+        // The bound is theirs, and the iterator only points to it.
+        GC.KeepAlive(options);
+        return entries;
+    }
+
+    /// <summary>Every key of a family.</summary>
+    public void Each(Family family, KeyReader read)
+    {
+        using var iterator = _database.NewIterator(_families[(int)family]);
+        for (iterator.SeekToFirst(); iterator.Valid(); iterator.Next())
+            read(iterator.GetKeySpan());
+    }
+
+    /// <summary>The last entry that begins with this.</summary>
+    public byte[]? Last(Family family, byte[] prefix)
+    {
+        using var iterator = _database.NewIterator(_families[(int)family]);
+        iterator.SeekForPrev([.. prefix, .. (ReadOnlySpan<byte>)[255, 255, 255, 255, 255, 255, 255, 255]]);
+        return iterator.Valid() && iterator.GetKeySpan().StartsWith(prefix) ? iterator.Value() : null;
     }
 
     /// <summary>How many entries begin with this, up to a bound.</summary>

@@ -56,4 +56,7 @@ internal enum DeadCause : byte
 
     /// <summary>An operator's word.</summary>
     Dropped = 4,
+
+    /// <summary>What was kept cannot be made a request of any more: its body is damaged, or no key that is configured opens its credentials.</summary>
+    Undeliverable = 5,
 }

@@ -51,6 +51,8 @@ internal sealed class ServiceAdmission : TimerEntry, IThreadPoolWorkItem
     public bool TryAdmit(Exchange exchange, Moment now, out Refusal refusal)
     {
         refusal = Refusal.None;
+        if (exchange.IsDelivery)
+            return TryAdmitDelivery(exchange, now, out refusal);
         var verdict = exchange.Wait.Ask(Controller, exchange.ShareClass, exchange.PolicyDeadline, now);
         if (verdict == AdmissionVerdict.Queued)
             return false;
@@ -61,6 +63,16 @@ internal sealed class ServiceAdmission : TimerEntry, IThreadPoolWorkItem
         }
         refusal = Refused(exchange, exchange.Wait.Decision);
         return false;
+    }
+
+    // A delivery has hours: it never stands in the queue, so that whoever waits there for an answer comes before it.
+    private bool TryAdmitDelivery(Exchange exchange, Moment now, out Refusal refusal)
+    {
+        var decision = Controller.TryAdmit(exchange.ShareClass, waiter: null, exchange.PolicyDeadline, now);
+        exchange.Attempt.Permit = decision.Permit;
+        var isAdmitted = decision.Verdict == AdmissionVerdict.Admitted;
+        refusal = isAdmitted ? Refusal.None : Refused(exchange, decision);
+        return isAdmitted;
     }
 
     /// <summary>Waits for the permit of a queued exchange; the refusal says why there is none.</summary>
@@ -134,7 +146,9 @@ internal sealed class ServiceAdmission : TimerEntry, IThreadPoolWorkItem
 
     private Refusal Refused(Exchange exchange, in AdmissionDecision decision)
     {
-        Interlocked.Increment(ref _refusals[(int)decision.Verdict]);
+        // A delivery that finds no room comes again; nobody was refused.
+        if (!exchange.IsDelivery)
+            Interlocked.Increment(ref _refusals[(int)decision.Verdict]);
         var service = exchange.Service!;
         var retryAfter = (long)decision.RetryAfter.TotalMilliseconds;
         return decision.Verdict switch

@@ -11,21 +11,25 @@ namespace Malha.Proxy.Downstream;
 internal abstract class ClientConnection : TimerEntry
 {
     private readonly IPEndPoint? _remote;
+    private readonly Http1Listener? _listener;
     private byte[]? _clientAddress;
     private byte[]? _forwardedFor;
 
     protected ClientConnection(ByteChannel channel, IPEndPoint? remote, Http1Listener listener)
+        : this(channel, remote, listener.Plane) => _listener = listener;
+
+    /// <summary>One that no listener has taken: requests that the gateway carries on its own.</summary>
+    protected ClientConnection(ByteChannel channel, IPEndPoint? remote, DataPlane plane)
     {
         Channel = channel;
         _remote = remote;
         Peer = Ip.Of(remote?.Address);
-        Listener = listener;
-        Plane = listener.Plane;
+        Plane = plane;
     }
 
     public ByteChannel Channel { get; }
 
-    public Http1Listener Listener { get; }
+    public Http1Listener Listener => _listener ?? throw new InvalidOperationException("no listener has taken this connection");
 
     public DataPlane Plane { get; }
 
@@ -62,11 +66,11 @@ internal abstract class ClientConnection : TimerEntry
 
     public ReadOnlySpan<byte> Scheme => IsTls ? "https"u8 : "http"u8;
 
-    public bool IsTls => Channel.Tls is not null;
+    public virtual bool IsTls => Channel.Tls is not null;
 
-    public string ListenerName => Listener.Config.Name;
+    public string? ListenerName => _listener?.Config.Name;
 
-    public bool PeerIsTrusted => Listener.TrustedProxies.Contains(Peer);
+    public virtual bool PeerIsTrusted => Listener.TrustedProxies.Contains(Peer);
 
     public NetworkTable TrustedProxies => Listener.TrustedProxies;
 

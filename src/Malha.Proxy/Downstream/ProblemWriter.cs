@@ -136,6 +136,15 @@ internal static class ProblemWriter
         RefusalKind.RateLimited => "rate-limited"u8,
         RefusalKind.SelfProtection => "self-protection"u8,
         RefusalKind.Throttled => "throttled"u8,
+        RefusalKind.IdempotencyKeyMissing => "idempotency-key-missing"u8,
+        RefusalKind.IdempotencyKeyInUse => "idempotency-key-in-use"u8,
+        RefusalKind.IdempotencyKeyReused => "idempotency-key-reused"u8,
+        RefusalKind.NotKept => "not-kept"u8,
+        RefusalKind.NoOperation => "no-operation"u8,
+        RefusalKind.OperationMethod => "operation-method"u8,
+        RefusalKind.OperationStarted => "operation-started"u8,
+        RefusalKind.NoAnswer => "no-answer"u8,
+        RefusalKind.AnswerNotKept => "answer-not-kept"u8,
         _ => "internal"u8,
     };
 
@@ -169,16 +178,26 @@ internal static class ProblemWriter
         RefusalKind.RateLimited => "The client asks for more than its limit"u8,
         RefusalKind.SelfProtection => "This gateway is short of resources"u8,
         RefusalKind.Throttled => "The service sends most of these requests away"u8,
+        RefusalKind.IdempotencyKeyMissing => "The route needs an Idempotency-Key"u8,
+        RefusalKind.IdempotencyKeyInUse => "A request with this Idempotency-Key is being carried out"u8,
+        RefusalKind.IdempotencyKeyReused => "The Idempotency-Key was used for another request"u8,
+        RefusalKind.NotKept => "The service cannot take the request now, and it could not be kept for later"u8,
+        RefusalKind.NoOperation => "There is no such operation of this client"u8,
+        RefusalKind.OperationMethod => "Operations do not take this method"u8,
+        RefusalKind.OperationStarted => "The operation has started, or is over, and cannot be cancelled"u8,
+        RefusalKind.NoAnswer => "The operation has no answer yet"u8,
+        RefusalKind.AnswerNotKept => "The answer was larger than what is kept"u8,
         _ => "The gateway failed"u8,
     };
 
     // Error types of RFC 9209, section 2.3.
     private static ReadOnlySpan<byte> ProxyStatus(RefusalKind kind) => kind switch
     {
-        RefusalKind.Malformed or RefusalKind.SlowRequest or RefusalKind.BodyTooLarge or RefusalKind.MethodNotAllowed => "malha; error=http_request_error"u8,
+        RefusalKind.Malformed or RefusalKind.SlowRequest or RefusalKind.BodyTooLarge or RefusalKind.MethodNotAllowed or RefusalKind.IdempotencyKeyMissing
+            or RefusalKind.IdempotencyKeyInUse or RefusalKind.IdempotencyKeyReused or RefusalKind.OperationMethod or RefusalKind.OperationStarted => "malha; error=http_request_error"u8,
         RefusalKind.InvalidCredential or RefusalKind.CredentialFailures or RefusalKind.Unauthenticated or RefusalKind.Forbidden or RefusalKind.RateLimited =>
             "malha; error=http_request_denied"u8,
-        RefusalKind.NoRoute => "malha; error=destination_not_found"u8,
+        RefusalKind.NoRoute or RefusalKind.NoOperation or RefusalKind.NoAnswer or RefusalKind.AnswerNotKept => "malha; error=destination_not_found"u8,
         RefusalKind.ConnectionLimit or RefusalKind.StreamLimit or RefusalKind.Overloaded or RefusalKind.OverCapacity or RefusalKind.SelfProtection or RefusalKind.Throttled =>
             "malha; error=connection_limit_reached"u8,
         RefusalKind.ConnectFailed => "malha; error=connection_refused"u8,
@@ -187,7 +206,7 @@ internal static class ProblemWriter
         RefusalKind.ConnectionLost => "malha; error=connection_terminated"u8,
         RefusalKind.BadAnswer => "malha; error=http_protocol_error"u8,
         RefusalKind.Deadline => "malha; error=http_response_timeout"u8,
-        RefusalKind.NoEndpoint or RefusalKind.Unhealthy or RefusalKind.BreakerOpen => "malha; error=destination_unavailable"u8,
+        RefusalKind.NoEndpoint or RefusalKind.Unhealthy or RefusalKind.BreakerOpen or RefusalKind.NotKept => "malha; error=destination_unavailable"u8,
         _ => "malha; error=proxy_internal_error"u8,
     };
 
@@ -200,6 +219,8 @@ internal static class ProblemWriter
         // Owed with every 401 (RFC 9110, 15.5.2). There is no registered scheme for keys in a field of their own; Kong says it like this.
         if (kind is RefusalKind.InvalidCredential or RefusalKind.Unauthenticated)
             writer.Write("WWW-Authenticate: Key realm=\"malha\"\r\n"u8);
+        if (kind == RefusalKind.OperationMethod)
+            writer.Write("Allow: GET, HEAD, DELETE\r\n"u8);
         return buffer[..writer.Length];
     }
 

@@ -1,5 +1,6 @@
 using System.Buffers;
 using System.Runtime.CompilerServices;
+using Malha.Proxy.Deferral;
 using Malha.Proxy.Http1;
 using Malha.Proxy.Transport;
 
@@ -45,6 +46,9 @@ internal sealed class RequestBody
 
     /// <summary>Whether it is kept whatever else is: its route promises to check so much of it before anything goes upstream.</summary>
     public bool IsOwed { get; set; }
+
+    /// <summary>Gets a copy of what is read from now on; null: nobody does. What has come already is given to it by whoever sets it.</summary>
+    public IBodyKeeper? Keeper { get; set; }
 
     /// <summary>Whether it is passed on chunked, since nobody has said how long it is.</summary>
     public bool IsChunked { get; private set; }
@@ -172,7 +176,11 @@ internal sealed class RequestBody
             Post();
             _hasReceiving = false;
             if (Take(await _receiving))
+            {
+                if (Keeper is { IsFull: true } full)
+                    await full.SpillAsync();
                 return true;
+            }
             if (IsOver)
                 return false;
         }
@@ -214,6 +222,7 @@ internal sealed class RequestBody
         Last = default;
         Leftover = default;
         Limit = long.MaxValue;
+        Keeper = null;
         IsOwed = false;
         IsChunked = false;
         Length = 0;
@@ -314,6 +323,7 @@ internal sealed class RequestBody
             _received += received;
             IsComplete = _remaining == 0;
             Last = _store.AsMemory(start, received);
+            Keeper?.Add(Last.Span);
             return true;
         }
 
@@ -345,6 +355,7 @@ internal sealed class RequestBody
             rest.CopyTo(_store.AsSpan(_stored));
         }
         Last = _store.AsMemory(start, produced);
+        Keeper?.Add(Last.Span);
         return produced > 0 || IsComplete;
     }
 
@@ -356,6 +367,7 @@ internal sealed class RequestBody
             return false;
         }
         Last = _store.AsMemory(_stored, received);
+        Keeper?.Add(Last.Span);
         _stored += received;
         _received += received;
         if (_received > Limit)

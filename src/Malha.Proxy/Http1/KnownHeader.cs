@@ -37,6 +37,7 @@ internal enum KnownHeader : byte
     Authorization,
     GrpcTimeout,
     GrpcStatus,
+    MalhaOperation,
     Count,
 }
 
@@ -88,6 +89,7 @@ internal static class KnownHeaders
         (13, 'm') => new("malha-attempt"u8, KnownHeader.MalhaAttempt),
         (14, 'c') => new("content-length"u8, KnownHeader.ContentLength),
         (14, 'h') => new("http2-settings"u8, KnownHeader.Http2Settings),
+        (15, 'm') => new("malha-operation"u8, KnownHeader.MalhaOperation),
         (15, 'i') => new("idempotency-key"u8, KnownHeader.IdempotencyKey),
         (15, 'x') => new("x-forwarded-for"u8, KnownHeader.XForwardedFor),
         (16, 'p') => new("proxy-connection"u8, KnownHeader.ProxyConnection),

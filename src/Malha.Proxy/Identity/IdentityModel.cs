@@ -117,8 +117,8 @@ internal sealed class IdentityModel
         return Refusal.None;
     }
 
-    /// <summary>Whether the client may call the route.</summary>
-    public Refusal Authorize(Exchange exchange) => _access[exchange.Route!.Index].Judge(exchange.Caller.Client);
+    /// <summary>Whether the client may call the route; what has none (the gateway's own resources) judges by itself.</summary>
+    public Refusal Authorize(Exchange exchange) => exchange.Route is { } route ? _access[route.Index].Judge(exchange.Caller.Client) : Refusal.None;
 
     /// <summary>The same for a client by its name, for <c>explain</c>.</summary>
     public Refusal Authorize(ClientModel? client, int route) => _access[route].Judge(client);
@@ -127,7 +127,7 @@ internal sealed class IdentityModel
     public Refusal Limit(Exchange exchange)
     {
         var caller = exchange.Caller;
-        return LimitsOf(caller.Client, exchange.Route!.Index) is not { } limits ? Refusal.None
+        return (exchange.Route is { } route ? LimitsOf(caller.Client, route.Index) : caller.Client?.Limits) is not { } limits ? Refusal.None
             : _states.Limiter.Take(limits, IdOf(caller.Client), caller, _states.Clock.At(exchange.StartedAt));
     }
 

@@ -42,6 +42,9 @@ internal sealed class RouteModel
     /// <summary>The service that the request goes to, of several all; null when the route answers itself.</summary>
     public string? ServiceName => Config.Services.Any() ? string.Join(',', Config.Services) : null;
 
+    /// <summary>When its requests are accepted for later; null: never.</summary>
+    public DeferConfig? Defer => Config.Defer;
+
     /// <summary>The path of its own timeout, for refusals.</summary>
     public string TimeoutRule { get; }
 

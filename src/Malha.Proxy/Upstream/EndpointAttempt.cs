@@ -95,6 +95,7 @@ internal sealed class EndpointAttempt(DataPlane plane)
             return Ended(exchange, slot, Answered(exchange, call));
 
         var isReached = call.Reached == ConnectOutcome.Connected;
+        exchange.MayHaveRun |= isReached;
         var refusal = isReached ? Refusals.Unanswered(exchange, call, plane) : Refusals.NotConnected(exchange, slot, call.Reached, plane);
         var outcome = isReached ? Unanswered(exchange, slot, refusal.Kind) : Unreached(exchange, slot, refusal, call.Reached);
         Finish(slot, call, clean: false);
@@ -115,6 +116,7 @@ internal sealed class EndpointAttempt(DataPlane plane)
         if (!slot.Attach(connection))
             return HeadOutcome.Nothing;
         connection.ArmDeadline(slot.Deadline);
+        exchange.MayHaveRun = true;
         // Whether it worked does not matter yet: a server that closed while we sent may have answered first.
         await SendAsync(exchange, connection);
         while (true)

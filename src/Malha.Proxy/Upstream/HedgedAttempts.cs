@@ -13,7 +13,7 @@ internal sealed class HedgedAttempts(DataPlane plane, EndpointAttempt attempt)
     public static bool Allows(Exchange exchange)
     {
         var request = exchange.Request;
-        return request.MayRunTwice && !request.WantsUpgrade && !request.ExpectsContinue
+        return !exchange.IsDelivery && request.MayRunTwice && !request.WantsUpgrade && !request.ExpectsContinue
             && exchange.Body.IsComplete && exchange.Body.CanReplay && exchange.Caller.InboundAttempt <= 1;
     }
 

@@ -12,7 +12,7 @@ internal static class RequestWriter
         KnownHeaders.HopByHop | 1UL << (int)KnownHeader.Host | 1UL << (int)KnownHeader.Via | 1UL << (int)KnownHeader.Forwarded
         | 1UL << (int)KnownHeader.XForwardedFor | 1UL << (int)KnownHeader.XForwardedProto | 1UL << (int)KnownHeader.XForwardedHost
         | 1UL << (int)KnownHeader.XRequestId | 1UL << (int)KnownHeader.TraceParent | 1UL << (int)KnownHeader.MalhaTimeout
-        | 1UL << (int)KnownHeader.MalhaAttempt | 1UL << (int)KnownHeader.MalhaClass;
+        | 1UL << (int)KnownHeader.MalhaAttempt | 1UL << (int)KnownHeader.MalhaClass | 1UL << (int)KnownHeader.MalhaOperation;
 
     /// <summary>Bytes that a head can take at most.</summary>
     public static int Bound(Exchange exchange) =>
@@ -181,6 +181,8 @@ internal static class RequestWriter
         }
         if (exchange.Model.Classes is { Length: > 0 } classes)
             writer.Field("Malha-Class"u8, classes[exchange.ShareClass].NameBytes);
+        if (exchange.Operation is { } operation)
+            writer.Field("Malha-Operation"u8, operation);
     }
 
     private static void WriteIdentity(ref HeadWriter writer, Exchange exchange)

@@ -75,7 +75,8 @@ public sealed class ConfigExplainerTests
             services:
               a: { endpoints: [https://a.example], tls: {}, retry: {}, hedge: {}, breaker: { slow: { over: 1s } }, health: { path: /health, expect: {} } }
               b: { endpoints: [http://b.example], health: { steps: [{ path: / }] } }
-            routes: [{ redirect: { to: / } }, { match: { path: /a }, respond: {} }, { match: { path: /b }, service: b, mirror: { service: a } }]
+            routes: [{ redirect: { to: / } }, { match: { path: /a }, respond: {} }, { match: { path: /b }, service: b, mirror: { service: a } }, { match: { path: /c }, service: b, defer: { when: always } }]
+            delivery: { path: data }
             """, directory.Path)).Where(setting => setting.Origin.StartsWith("default (", StringComparison.Ordinal)).ToArray();
         foreach (var field in typeof(Defaults).GetFields(BindingFlags.Public | BindingFlags.Static))
         {

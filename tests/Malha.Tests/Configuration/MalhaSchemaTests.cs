@@ -236,6 +236,27 @@ public sealed class MalhaSchemaTests
         { "accessLog", Yaml.Edge + "accessLog: {}" },
         { "accessLog.format", Yaml.Edge + "accessLog: { format: text }" },
         { "accessLog.sample", Yaml.Edge + "accessLog: { sample: 0.1% }" },
+        { "delivery.path", Delivery("engine: embedded") },
+        { "delivery.engine", Delivery("engine: embedded") },
+        { "delivery.maxBody", Delivery("maxBody: 64KiB") },
+        { "delivery.credentialKeys", Delivery("credentialKeys: env:LONG_KEY") },
+        { "delivery.credentialKeys", Delivery("credentialKeys: [env:LONG_KEY]") },
+        { "delivery.attempts", Delivery("attempts: 3") },
+        { "delivery.backoff", Delivery("backoff: 1s") },
+        { "delivery.backoff", Delivery("backoff: 1s..2h") },
+        { "delivery.retention", Delivery("retention: 48h") },
+        { "delivery.deadLetterRetention", Delivery("deadLetterRetention: 720h") },
+        { "delivery.minFree", Delivery("minFree: 1GiB") },
+        { "routes.defer.when", Defer("acks: none") },
+        { "routes.defer.overloaded", Defer("overloaded: 100") },
+        { "routes.defer.overloaded", Defer("overloaded: off") },
+        { "routes.defer.acks", Defer("acks: leader") },
+        { "routes.defer.acks", Defer("acks: 0") },
+        { "routes.defer.acks", Defer("acks: -1") },
+        { "routes.defer.key", Defer("key: \"header:X-Account\"") },
+        { "routes.defer.key", Defer("key: client") },
+        { "routes.defer.ttl", Defer("ttl: 72h") },
+        { "routes.defer.idempotencyKey", Defer("idempotencyKey: required") },
     };
 
     /// <summary>What both must refuse.</summary>
@@ -248,6 +269,16 @@ public sealed class MalhaSchemaTests
         "listeners: { \"a b\": { address: 127.0.0.1:0 } }",
         Yaml.Edge + "surprise: 1",
         Yaml.Edge + "delivery: {}",
+        Yaml.Edge + "delivery: { path: a, engine: redis }",
+        Delivery("maxBody: 10"),
+        Delivery("attempts: 0"),
+        Delivery("backoff: 1"),
+        Delivery("credentialKeys: abc"),
+        Defer("acks: 3"),
+        Defer("acks: some"),
+        Defer("key: path"),
+        Defer("overloaded: 0"),
+        Defer("idempotencyKey: maybe"),
         Client("jwt: {}"),
         Client("identity: spiffe://shop/service/orders"),
         Client("apiKey: hunter2"),
@@ -460,6 +491,10 @@ public sealed class MalhaSchemaTests
     };
 
     private static string Listener(string key) => $"listeners: {{ a: {{ address: 127.0.0.1:0, {key} }} }}";
+
+    private static string Delivery(string keys) => Yaml.Edge + $"delivery: {{ path: data, {keys} }}";
+
+    private static string Defer(string keys) => In(Route, $"defer: {{ when: unavailable, {keys} }}") + "\ndelivery: { path: data }";
 
     private static string Client(string keys) => Yaml.Edge + $"clients: {{ a: {{ {keys} }} }}";
 

@@ -37,6 +37,7 @@ internal static class Yaml
         "ORDERS_DB_PASSWORD" => "hush",
         "SPACED" => "correct horse",
         "EMPTY" => "",
+        "LONG_KEY" => "a-key-of-thirty-two-characters-or-more",
         "KEY_1" => "key-number-one",
         "KEY_2" => "key-number-two",
         "BILLING_KEY" or "BILLING_KEY_NEXT" or "PARTNER_KEY" or "PARTNER_KEY_NEXT" => $"the-{name}",

@@ -109,12 +109,12 @@ public sealed class EmbeddedLogTests : IDisposable
         await using var log = _directory.Open();
         var accepted = TemporaryLog.Post("/pay", key: "a") with { Expires = Start.AddHours(1) };
         await log.AcceptAsync(accepted, default, Cancellation);
-        Assert.Single(log.DueAttempts("payments", Start, 10).Value!);
+        Assert.Single(log.DueAttempts("payments", DateTimeOffset.UnixEpoch, Start, 10).Value!);
 
         var retried = log.Find(accepted.Id).Value! with { Due = Start.AddMinutes(5), AttemptCount = 1, Attempts = [new(Start, AttemptResult.ConnectionFailed, 0)] };
         Assert.Equal(LogOutcome.Done, (await log.UpdateAsync(retried, null, AckLevel.Leader, Cancellation)).Outcome);
-        Assert.Empty(log.DueAttempts("payments", Start.AddMinutes(4), 10).Value!);
-        Assert.Single(log.DueAttempts("payments", Start.AddMinutes(5), 10).Value!);
+        Assert.Empty(log.DueAttempts("payments", DateTimeOffset.UnixEpoch, Start.AddMinutes(4), 10).Value!);
+        Assert.Single(log.DueAttempts("payments", DateTimeOffset.UnixEpoch, Start.AddMinutes(5), 10).Value!);
         Assert.Single(log.Due(DueKind.Expiry, Start.AddHours(1), 10).Value!);
 
         var answered = log.Find(accepted.Id).Value! with { State = OperationState.Succeeded, Finished = Start.AddMinutes(6), Forget = Start.AddDays(1) };
@@ -122,7 +122,7 @@ public sealed class EmbeddedLogTests : IDisposable
         Assert.Empty(log.Lane("payments", 0, 10).Value!);
         Assert.Empty(log.Key("payments", "a", 10).Value!);
         Assert.Empty(log.Due(DueKind.Expiry, Start.AddDays(9), 10).Value!);
-        Assert.Empty(log.DueAttempts("payments", Start.AddDays(9), 10).Value!);
+        Assert.Empty(log.DueAttempts("payments", DateTimeOffset.UnixEpoch, Start.AddDays(9), 10).Value!);
         Assert.Single(log.Due(DueKind.Forget, Start.AddDays(1), 10).Value!);
         Assert.Equal((201, 3L, 1), (log.Find(accepted.Id).Value!.AnswerStatus, log.Find(accepted.Id).Value!.Revision, log.Find(accepted.Id).Value!.AttemptCount));
         Assert.Equal([9], log.Answer(accepted.Id).Value!.Body.ToArray());

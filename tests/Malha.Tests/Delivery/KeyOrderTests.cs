@@ -50,7 +50,7 @@ public sealed class KeyOrderTests
         }
         Assert.True(LogRecovery.Recover(directory.Config).Recovered);
         await using var again = directory.Open();
-        Assert.Equal(operations[0].Id, Assert.Single(again.DueAttempts("payments", Late, 10).Value!).Id);
+        Assert.Equal(operations[0].Id, Assert.Single(again.DueAttempts("payments", DateTimeOffset.UnixEpoch, Late, 10).Value!).Id);
         Assert.Equal(3, again.Owner("client:a", waits: true, 0, 10).Value!.Count);
     }
 
@@ -89,7 +89,7 @@ public sealed class KeyOrderTests
     {
         var firsts = waiting.Where(one => one.Key.Length == 0).Concat(waiting.Where(one => one.Key.Length > 0).GroupBy(one => one.Key).Select(key => key.First())).Select(one => one.Id);
         Assert.Equal(firsts.Order(Comparer<OperationId>.Create((a, b) => a.Value.CompareTo(b.Value))),
-            log.DueAttempts("payments", Late, 1000).Value!.Select(entry => entry.Id).Order(Comparer<OperationId>.Create((a, b) => a.Value.CompareTo(b.Value))));
+            log.DueAttempts("payments", DateTimeOffset.UnixEpoch, Late, 1000).Value!.Select(entry => entry.Id).Order(Comparer<OperationId>.Create((a, b) => a.Value.CompareTo(b.Value))));
         Assert.Equal(waiting.Count, log.Depth("payments"));
         Assert.Equal(waiting.Select(one => one.Id), log.Lane("payments", 0, 1000).Value!.Select(entry => entry.Id));
     }

@@ -13,9 +13,7 @@ internal static class BreakerSection
 {
     private const int Most = 1_000_000;
 
-    private static readonly Shape<DurationRange> Open = new TextShape<DurationRange>(
-        "a duration such as 5s, or the first and the longest such as 5s..300s",
-        @"^[0-9]+(\.[0-9]+)?(ms|s|m|h)(\.\.[0-9]+(\.[0-9]+)?(ms|s|m|h))?$", ReadOpen, open => open.ToString());
+    private static readonly Shape<DurationRange> Open = Forms.DurationRange(Policies.BreakerOpenMax);
 
     // The duration of the new record only stands in until the key is read, which is required.
     private static readonly Section<Policy<SlowRule>> Slow =
@@ -58,24 +56,6 @@ internal static class BreakerSection
         .Checked(PolicyRules.CheckBreaker);
 
     public static Shape<Policy<BreakerOptions>?> Shape { get; } = new OffOrMapShape<Policy<BreakerOptions>>(Rules);
-
-    private static string? ReadOpen(string text, out DurationRange open)
-    {
-        open = default;
-        var dots = text.IndexOf("..", StringComparison.Ordinal);
-        if (Forms.ReadDuration(dots < 0 ? text : text[..dots], out var first) is { } problem)
-            return problem;
-        var longest = Policies.BreakerOpenMax;
-        if (dots >= 0 && Forms.ReadDuration(text[(dots + 2)..], out longest) is { } fault)
-            return fault;
-
-        open = new DurationRange(first, longest);
-        if (longest >= first)
-            return null;
-        return dots < 0
-            ? $"{Printable.Quote(text)} is longer than {Units.Format(longest)}, the longest unless another is given; write {text}..{text}"
-            : $"{Printable.Quote(text)}: the longest is shorter than the first";
-    }
 
     private static TimeSpan? Ramp(BreakerOptions options) => options.Ramp == TimeSpan.Zero ? null : options.Ramp;
 }

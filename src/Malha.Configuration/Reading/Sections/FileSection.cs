@@ -31,5 +31,7 @@ internal static class FileSection
             "What the gateway may use of its machine before it protects itself.")
         .Optional("accessLog", AccessLogSection.Section, "all of its keys' defaults", c => c.AccessLog, (c, v) => c with { AccessLog = v },
             "The line that is written for each request.")
-        .NotYet("limits", "delivery");
+        .Optional("delivery", DeliverySection.Section, "nothing is accepted for later", c => c.Delivery, (c, v) => c with { Delivery = v },
+            "The durable lane: where requests are kept that are accepted for later.")
+        .NotYet("limits");
 }

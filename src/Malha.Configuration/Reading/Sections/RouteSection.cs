@@ -58,5 +58,7 @@ internal static class RouteSection
             "Instead of the service's hedge, as a whole.")
         .Optional("bufferRequests", Forms.Size(0, 16 << 20), Defaults.BufferRequests, r => r.BufferRequests, (r, v) => r with { BufferRequests = v },
             "How much of a request's body is read and checked before the first byte goes to the service.")
-        .NotYet("validate", "defer");
+        .Optional("defer", DeferSection.Section, "off: what cannot be done now is refused", r => r.Defer, (r, v) => r with { Defer = v },
+            "When requests are accepted for later, answered 202, and delivered by the durable lane.")
+        .NotYet("validate");
 }

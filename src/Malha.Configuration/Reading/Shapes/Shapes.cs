@@ -67,6 +67,12 @@ internal static class Shapes
         (string text, out TimeSpan duration) => ReadDuration(text, least, most, out duration),
         Units.Format);
 
+    /// <summary>A duration and the longest that it may become.</summary>
+    /// <param name="longest">That, when only one is written.</param>
+    public static Shape<DurationRange> DurationRange(TimeSpan longest) => new TextShape<DurationRange>(
+        "a duration such as 5s, or the first and the longest such as 5s..300s",
+        @"^[0-9]+(\.[0-9]+)?(ms|s|m|h)(\.\.[0-9]+(\.[0-9]+)?(ms|s|m|h))?$", (string text, out DurationRange range) => ReadRange(text, longest, out range), range => range.ToString());
+
     public static Shape<int> Integer(int least, int most) => new IntegerShape(least, most);
 
     public static Shape<ConfigDictionary<T>> Named<T>(Shape<T> shape, int least = 0) =>
@@ -91,6 +97,24 @@ internal static class Shapes
     private static string? ReadDuration(string text, TimeSpan least, TimeSpan most, out TimeSpan duration) =>
         Units.ReadDuration(text, out duration)
             ?? (duration < least ? $"{Printable.Quote(text)} is too short" : duration > most ? $"{Printable.Quote(text)} is too long" : null);
+
+    private static string? ReadRange(string text, TimeSpan otherwise, out DurationRange range)
+    {
+        range = default;
+        var dots = text.IndexOf("..", StringComparison.Ordinal);
+        if (ReadDuration(dots < 0 ? text : text[..dots], out var first) is { } problem)
+            return problem;
+        var longest = otherwise;
+        if (dots >= 0 && ReadDuration(text[(dots + 2)..], out longest) is { } fault)
+            return fault;
+
+        range = new DurationRange(first, longest);
+        if (longest >= first)
+            return null;
+        return dots < 0
+            ? $"{Printable.Quote(text)} is longer than {Units.Format(longest)}, the longest unless another is given; write {text}..{text}"
+            : $"{Printable.Quote(text)}: the longest is shorter than the first";
+    }
 
     private static string? ReadByteRate(string text, out long rate)
     {

@@ -60,7 +60,7 @@ internal sealed class Http2Connection : ClientConnection
     /// <summary>It sends what no client has reason to send so often.</summary>
     public void Flooded(FrameFlood flood)
     {
-        Plane.Telemetry.Events.Warning("http2-flood", ("listener", ListenerName), ("client", RemoteAddress?.ToString() ?? "unknown"), ("frames", FrameMeter.NameOf(flood)));
+        Plane.Telemetry.Events.Warning("http2-flood", ("listener", Listener.Config.Name), ("client", RemoteAddress?.ToString() ?? "unknown"), ("frames", FrameMeter.NameOf(flood)));
         Abort();
     }
 

@@ -1,0 +1,86 @@
+namespace Malha.Configuration;
+
+/// <summary>The durable lane: where requests are kept that are accepted for later, and how they are delivered.</summary>
+public sealed record DeliveryConfig : ConfigItem
+{
+    public DeliveryEngine Engine { get; init; } = Defaults.DeliveryEngine.Value;
+
+    /// <summary>The folder of the embedded log; relative to the folder of the file.</summary>
+    public string Path { get; init; } = "";
+
+    /// <summary>The largest body that is kept, in bytes.</summary>
+    public long MaxBody { get; init; } = Defaults.DeliveryMaxBody.Value;
+
+    /// <summary>What credentials of kept requests are sealed with: the first seals, any opens; empty: they are not kept.</summary>
+    public ConfigList<Secret> CredentialKeys { get; init; } = [];
+
+    /// <summary>How often a server may refuse an operation before it is a dead letter.</summary>
+    public int Attempts { get; init; } = Defaults.DeliveryAttempts.Value;
+
+    /// <summary>The first wait after an attempt that failed, and the longest.</summary>
+    public DurationRange Backoff { get; init; } = Defaults.DeliveryBackoff.Value;
+
+    /// <summary>How long what has ended is kept.</summary>
+    public TimeSpan Retention { get; init; } = Defaults.DeliveryRetention.Value;
+
+    /// <summary>The same for dead letters.</summary>
+    public TimeSpan DeadLetterRetention { get; init; } = Defaults.DeadLetterRetention.Value;
+
+    /// <summary>Nothing is accepted while less is free on the disk, in bytes.</summary>
+    public long MinFree { get; init; } = Defaults.DeliveryMinFree.Value;
+}
+
+/// <summary>What keeps operations.</summary>
+public enum DeliveryEngine
+{
+    /// <summary>A log on this machine's disk.</summary>
+    Embedded,
+}
+
+/// <summary>When and how a route's requests are accepted for later.</summary>
+public sealed record DeferConfig : ConfigItem
+{
+    public DeferWhen When { get; init; }
+
+    /// <summary>How many operations of one client may wait that were accepted since the service was overloaded; null: that is no reason.</summary>
+    public int? Overloaded { get; init; }
+
+    public AckChoice Acks { get; init; } = Defaults.DeferAcks.Value;
+
+    /// <summary>What operations share that are delivered in order; null: they are delivered in no order.</summary>
+    public DeferKey? Key { get; init; }
+
+    /// <summary>After which an operation that still waits becomes a dead letter.</summary>
+    public TimeSpan Ttl { get; init; } = Defaults.DeferTtl.Value;
+
+    /// <summary>Whether a request must have an Idempotency-Key.</summary>
+    public bool RequiresIdempotencyKey { get; init; } = Defaults.DeferIdempotencyKey.Value;
+}
+
+/// <summary>When requests are accepted for later.</summary>
+public enum DeferWhen
+{
+    /// <summary>When the service cannot be reached.</summary>
+    Unavailable,
+
+    /// <summary>All of them.</summary>
+    Always,
+
+    /// <summary>When the client asks for it, and as with <see cref="Unavailable"/>.</summary>
+    Preferred,
+}
+
+/// <summary>How durable an operation must be before its client is told.</summary>
+public enum AckChoice
+{
+    None,
+    Leader,
+    All,
+}
+
+/// <summary>What operations share that are delivered in order: the value of a header field, or (null) their client.</summary>
+/// <param name="Header">The field's name.</param>
+public sealed record DeferKey(string? Header)
+{
+    public override string ToString() => Header is null ? "client" : "header:" + Header;
+}
