@@ -19,6 +19,8 @@ internal static class Program
             BreakerCommand.Build(),
             DrainCommand.Build(),
             TopCommand.Build(),
+            OpsCommand.Build(),
+            DeadLettersCommand.Build(),
             DemoCommand.Build(),
             LabCommand.Build(),
             SchemaCommand.Build(),

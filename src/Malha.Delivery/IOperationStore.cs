@@ -73,6 +73,9 @@ internal interface IOperationStore : IAsyncDisposable
     /// <summary>What expires, or is to be forgotten, by now.</summary>
     LogRead<IReadOnlyList<DueEntry>> Due(DueKind kind, DateTimeOffset now, int count);
 
+    /// <summary>Lanes that have dead letters.</summary>
+    LogRead<IReadOnlyList<string>> DeadLanes();
+
     /// <summary>A lane's dead letters behind an entry (null: from the first), oldest first.</summary>
     LogRead<IReadOnlyList<LogEntry>> DeadLetters(string lane, LogEntry? after, int count);
 

@@ -58,7 +58,9 @@ internal sealed class GatewayHost : IDisposable
     /// <param name="time">The clock of everything.</param>
     /// <param name="problem">What kept it from starting; null when it runs.</param>
     /// <param name="telemetry">Whom it tells; null: itself, and nobody reads it.</param>
-    public static GatewayHost? Start(MalhaConfig config, TimeProvider time, out string? problem, GatewayTelemetry? telemetry = null)
+    /// <param name="prepare">What must be there before the first request is accepted; its answer is why it cannot be, null when it is.</param>
+    public static GatewayHost? Start(
+        MalhaConfig config, TimeProvider time, out string? problem, GatewayTelemetry? telemetry = null, Func<GatewayHost, string?>? prepare = null)
     {
         telemetry ??= new GatewayTelemetry(time);
         var wheel = new TimerWheel(time);
@@ -76,6 +78,10 @@ internal sealed class GatewayHost : IDisposable
                 host.LoadedAt = time.GetUtcNow();
                 host._health.Follow(host.Plane.Model);
                 host.Plane.Protection.Update(ProtectionLimits.Of(config.Protection, host._machine));
+                problem = prepare?.Invoke(host);
+            }
+            if (problem is null)
+            {
                 foreach (var listener in listeners.Values)
                     host.StartListener(listener);
                 host._certificates.Follow(listeners.Values);

@@ -13,7 +13,7 @@ public sealed class ArchitectureTests
         ["Malha.Configuration"] = ["Malha.Resilience"],
         ["Malha.Proxy"] = ["Malha.Configuration", "Malha.Resilience"],
         ["Malha.Delivery"] = ["Malha.Proxy", "Malha.Configuration", "Malha.Resilience"],
-        ["Malha.ControlPlane"] = ["Malha.Proxy", "Malha.Configuration", "Malha.Resilience"],
+        ["Malha.ControlPlane"] = ["Malha.Delivery", "Malha.Proxy", "Malha.Configuration", "Malha.Resilience"],
         ["Malha.Lab"] = ["Malha.Delivery", "Malha.Proxy", "Malha.Configuration", "Malha.Resilience"],
         ["Malha.Dashboard"] = [],
     };

@@ -62,16 +62,20 @@ internal static class RunCommand
         // Before anybody is told that it listens: whoever waits for that may stop it at once.
         using var stop = new StopSignal();
         using var output = new LogOutput(Console.OpenStandardOutput(), isTerminal: !Console.IsOutputRedirected);
-        using var host = GatewayHost.Start(config, TimeProvider.System, out var problem, new GatewayTelemetry(TimeProvider.System, output));
+        DeliveryRole? delivery = null;
+        // The lane before the first request: one that came earlier would not be deferred.
+        using var host = GatewayHost.Start(config, TimeProvider.System, out var problem, new GatewayTelemetry(TimeProvider.System, output), gateway =>
+        {
+            delivery = DeliveryRole.Start(gateway, out var why);
+            return why;
+        });
         if (host is null)
             return Fail(Usage.CannotReach, problem!);
 
         using var watchdog = new EngineWatchdog(host.Plane.Wheel, TimeProvider.System, host.Telemetry, Environment.ProcessorCount);
         using var watcher = file is null ? null : new ConfigFileWatcher(file, config, host, TimeProvider.System);
-        await using var delivery = DeliveryRole.Start(host, out problem);
-        if (delivery is null)
-            return Fail(Usage.CannotReach, problem!);
-        await using var admin = AdminRole.Start(host, watcher, TimeProvider.System, out problem);
+        await using var lane = delivery;
+        await using var admin = AdminRole.Start(host, watcher, TimeProvider.System, out problem, delivery);
         if (admin is null)
             return Fail(Usage.CannotReach, problem!);
         using var hangUp = PosixSignalRegistration.Create(PosixSignal.SIGHUP, context =>
@@ -82,7 +86,7 @@ internal static class RunCommand
         await Task.WhenAny(stop.Given, exitWithStdin ? Console.OpenStandardInput().CopyToAsync(Stream.Null) : Task.Delay(Timeout.Infinite));
         stop.Dispose();
         // Requests are still accepted for later until the last of them is answered; deliveries begin no more.
-        await Task.WhenAll(host.DrainAsync(GatewayHost.DrainPatience), delivery.DrainAsync(GatewayHost.DrainPatience));
+        await Task.WhenAll(host.DrainAsync(GatewayHost.DrainPatience), lane!.DrainAsync(GatewayHost.DrainPatience));
         return Usage.Done;
     }
 

@@ -22,7 +22,7 @@ internal static class DemoText
               services       on 127.0.0.1: {{services}}
               load           five requests a second, every fifth an order
 
-            Three things to try in another terminal:
+            Four things to try in another terminal:
 
             1. Payments become slow. An order is given up after the two seconds that payments may take, the answer says why,
                and the shelf is as quick as before:
@@ -40,6 +40,14 @@ internal static class DemoText
                  grep reload {{log}}
                  curl -i {{site.Gateway}}/items
                  mv {{configuration}}.good {{configuration}}
+
+            4. Payments go down, and a payment is accepted all the same: 202, and an operation that is done when they are back.
+                 kill $(pgrep -f 'shop payments --port {{site.ServicePorts["payments"]}}')
+                 curl -i {{site.Gateway}}/pay -H 'Prefer: respond-async' -H 'Content-Type: application/json' -d '{"orderId":"o-4","amountCents":1200}'
+                 ./malha ops list --admin {{site.Admin}}
+                 SHOP_GATEWAY={{site.Gateway}} {{Path.GetRelativePath(site.Root, site.ShopProgram)}} payments --port {{site.ServicePorts["payments"]}} &
+                 ./malha ops list --admin {{site.Admin}}
+                 curl {{site.Gateway}}/payments
 
 
             """.ReplaceLineEndings(Environment.NewLine);

@@ -1,3 +1,4 @@
+using Malha.Delivery;
 using Malha.Proxy;
 using Malha.Proxy.Telemetry.Logging;
 
@@ -16,8 +17,11 @@ internal sealed class AdminRole : IAsyncDisposable
     private Task _applied = Task.CompletedTask;
     private bool _ended;
 
-    private AdminRole(GatewayHost gateway, ConfigReloader reloader, TimeProvider time)
+    private readonly LaneAccess _lane;
+
+    private AdminRole(GatewayHost gateway, ConfigReloader reloader, TimeProvider time, LaneAccess lane)
     {
+        _lane = lane;
         _gateway = gateway;
         _reloader = reloader;
         _time = time;
@@ -30,13 +34,18 @@ internal sealed class AdminRole : IAsyncDisposable
     public Task Applied => Volatile.Read(ref _applied);
 
     /// <summary>Binds what the configuration asks for and builds the rest in the background. Null with the problem when the address cannot be bound.</summary>
-    public static AdminRole? Start(GatewayHost gateway, ConfigFileWatcher? watcher, TimeProvider time, out string? problem)
+    /// <param name="gateway">Whose API it is.</param>
+    /// <param name="watcher">Reads the configuration anew; null: there is no file.</param>
+    /// <param name="time">The clock of everything.</param>
+    /// <param name="problem">Why there is none.</param>
+    /// <param name="delivery">The durable lane; null: this gateway has none.</param>
+    public static AdminRole? Start(GatewayHost gateway, ConfigFileWatcher? watcher, TimeProvider time, out string? problem, DeliveryRole? delivery = null)
     {
         problem = null;
-        var role = new AdminRole(gateway, new ConfigReloader(watcher), time);
+        var role = new AdminRole(gateway, new ConfigReloader(watcher), time, new LaneAccess(() => delivery?.Lane));
         if (gateway.Plane.Model.Config.Admin is { } config)
         {
-            role._server = AdminServer.Bind(gateway, config, role._reloader, time, out problem);
+            role._server = AdminServer.Bind(gateway, config, role._reloader, time, role._lane, out problem);
             if (role._server is not { } server)
                 return null;
             role._applied = Task.Run(() => role.StartAsync(server));
@@ -78,7 +87,7 @@ internal sealed class AdminRole : IAsyncDisposable
         AdminServer? server = null;
         if (config is not null)
         {
-            server = AdminServer.Bind(_gateway, config, _reloader, _time, out var problem);
+            server = AdminServer.Bind(_gateway, config, _reloader, _time, _lane, out var problem);
             if (server is null)
             {
                 _gateway.Telemetry.Events.Error("admin-unavailable", ("problem", problem!));

@@ -30,8 +30,11 @@ internal sealed class AdminServer : IAsyncDisposable
     private AdminTokenFile? _tokenFile;
     private WebApplication? _app;
 
-    private AdminServer(GatewayHost gateway, AdminConfig config, Socket[] sockets, ConfigReloader reloader, TimeProvider time)
+    private readonly LaneAccess _lane;
+
+    private AdminServer(GatewayHost gateway, AdminConfig config, Socket[] sockets, ConfigReloader reloader, TimeProvider time, LaneAccess lane)
     {
+        _lane = lane;
         _gateway = gateway;
         Config = config;
         _sockets = sockets;
@@ -50,7 +53,7 @@ internal sealed class AdminServer : IAsyncDisposable
     public string? TokenFile => _tokenFile?.Path;
 
     /// <summary>Binds the address. Null with the problem when that is not possible.</summary>
-    public static AdminServer? Bind(GatewayHost gateway, AdminConfig config, ConfigReloader reloader, TimeProvider time, out string? problem)
+    public static AdminServer? Bind(GatewayHost gateway, AdminConfig config, ConfigReloader reloader, TimeProvider time, LaneAccess lane, out string? problem)
     {
         Socket[] sockets;
         try
@@ -64,7 +67,7 @@ internal sealed class AdminServer : IAsyncDisposable
         }
 
         problem = null;
-        var server = new AdminServer(gateway, config, sockets, reloader, time);
+        var server = new AdminServer(gateway, config, sockets, reloader, time, lane);
         server.KeepToken(config);
         return server;
     }
@@ -108,6 +111,7 @@ internal sealed class AdminServer : IAsyncDisposable
         builder.Services.AddSingleton(_gateway);
         builder.Services.AddSingleton(_reloader);
         builder.Services.AddSingleton(_time);
+        builder.Services.AddSingleton(_lane);
         builder.Services.AddSingleton<EventStream>();
 
         _app = builder.Build();
@@ -119,6 +123,8 @@ internal sealed class AdminServer : IAsyncDisposable
         PolicyEndpoints.Map(_app);
         ConfigEndpoints.Map(_app);
         DecisionEndpoints.Map(_app);
+        OperationEndpoints.Map(_app);
+        DeadLetterEndpoints.Map(_app);
         EventStream.Map(_app);
         _app.MapOpenApi("/api/v1/openapi.json");
         await _app.StartAsync();

@@ -41,7 +41,10 @@ internal static class ApiDocument
         "path" => "Only the settings at this path and below it, such as `services.payments`.",
         "name" or "service" => "The service.",
         "endpoint" => "The endpoint: host and port, or its URL with the slashes escaped.",
-        "id" => "The request's id, as in its answer's X-Request-Id and in its problem's `instance`.",
+        "id" => "The request's id, as in its answer's X-Request-Id and in its problem's `instance`; of an operation its own.",
+        "state" => "Only operations in this state: waiting, running, succeeded, dead or cancelled.",
+        "client" => "Only what this client has made.",
+        "cause" => "Only those that were given up for this: expired, poison, credential-expired, undeliverable or dropped.",
         _ => throw new InvalidOperationException($"the parameter '{parameter}' is not described"),
     };
 }

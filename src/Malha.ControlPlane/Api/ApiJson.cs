@@ -1,6 +1,7 @@
 using System.Text.Json;
 using System.Text.Json.Serialization;
 using Malha.ControlPlane.Api.Views;
+using Malha.Delivery.Operations;
 using Microsoft.AspNetCore.Mvc;
 
 namespace Malha.ControlPlane.Api;
@@ -19,6 +20,11 @@ namespace Malha.ControlPlane.Api;
 [JsonSerializable(typeof(Page<BreakerView>))]
 [JsonSerializable(typeof(Page<AdmissionView>))]
 [JsonSerializable(typeof(BreakerOrder))]
+[JsonSerializable(typeof(Page<LaneView>))]
+[JsonSerializable(typeof(Page<OperationView>))]
+[JsonSerializable(typeof(AnswerView))]
+[JsonSerializable(typeof(DeadLetterOrder))]
+[JsonSerializable(typeof(DeadLetterResult))]
 [JsonSerializable(typeof(ProtectionView))]
 [JsonSerializable(typeof(SnapshotView))]
 [JsonSerializable(typeof(DroppedView))]

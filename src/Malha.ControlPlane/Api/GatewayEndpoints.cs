@@ -1,4 +1,5 @@
 using Malha.ControlPlane.Api.Views;
+using Malha.Delivery.Dispatch;
 using Malha.Proxy;
 using Malha.Proxy.SelfProtection;
 using Malha.Proxy.Telemetry.Metrics;
@@ -48,10 +49,10 @@ internal static class GatewayEndpoints
     internal static Ok<ProtectionView> Protection(GatewayHost gateway) => TypedResults.Ok(ProtectionView.Of(gateway.Plane.Protection));
 
     [EndpointSummary("All metrics as Prometheus text.")]
-    internal static async Task WriteMetricsAsync(HttpContext context, GatewayHost gateway)
+    internal static async Task WriteMetricsAsync(HttpContext context, GatewayHost gateway, LaneAccess access)
     {
         context.Response.ContentType = PrometheusWriter.ContentType;
-        PrometheusWriter.Write(context.Response.BodyWriter, GatewayMetricsReader.Read(gateway));
+        PrometheusWriter.Write(context.Response.BodyWriter, GatewayMetricsReader.Read(gateway).Concat(access.Find() is { } lane ? LaneMetricsReader.Read(lane) : []));
         await context.Response.BodyWriter.FlushAsync(context.RequestAborted);
     }
 

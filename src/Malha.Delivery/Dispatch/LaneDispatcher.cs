@@ -20,6 +20,7 @@ internal sealed class LaneDispatcher
     // While nobody may have anything of the service, one operation looks again so often.
     private static readonly TimeSpan LongestHold = TimeSpan.FromSeconds(1);
     private static readonly TimeSpan ShortestHold = TimeSpan.FromMilliseconds(5);
+    private static readonly TimeSpan LongestCrowd = TimeSpan.FromMilliseconds(20);
     private static readonly TimeSpan LongestOutage = TimeSpan.FromSeconds(5);
     private static readonly TimeSpan FirstOutage = TimeSpan.FromMilliseconds(100);
     private static readonly TimeSpan BudgetPause = TimeSpan.FromSeconds(1);
@@ -248,7 +249,7 @@ internal sealed class LaneDispatcher
         var after = redelivery.After(operation, outcome, began, now);
         if (after.State == OperationState.Succeeded && !isAgain)
             budget.OnFirstAttemptSuccess(_lane.Gateway.Plane.Clock.Now);
-        Counters.Count(outcome, after);
+        Counters.Count(outcome, after, now);
         await _dispatcher.SettleAsync(after, outcome.Answer);
     }
 
@@ -287,13 +288,18 @@ internal sealed class LaneDispatcher
         }
     }
 
-    private void HoldFor(in Refusal why, TimeSpan wanted) => HoldUntil(why, wanted > LongestHold ? LongestHold : wanted < ShortestHold ? ShortestHold : wanted);
+    private void HoldFor(in Refusal why, TimeSpan wanted)
+    {
+        // Room comes back within an answer's time, and a lane that asks is no load.
+        var longest = why.Kind is RefusalKind.Overloaded or RefusalKind.OverCapacity ? LongestCrowd : LongestHold;
+        HoldUntil(why, wanted > longest ? longest : wanted < ShortestHold ? ShortestHold : wanted);
+    }
 
     private void HoldUntil(in Refusal why, TimeSpan pause)
     {
         lock (_lock)
         {
-            _window = 1;
+            _window = why.Kind is RefusalKind.Overloaded or RefusalKind.OverCapacity ? Math.Max(1, _window / 2) : 1;
             _heldFor = why;
             _heldUntil = _lane.Time.GetUtcNow() + pause;
         }

@@ -100,7 +100,7 @@ internal sealed class EmbeddedLog : IOperationStore
         GroupPlan.StoredDeduplication(store.Get(Family.Deduplication, deduplication.Caller.Span)) is { } found ? store.Operation(found.Id, out _) : null);
 
     /// <summary>Lanes in which something waits.</summary>
-    public LogRead<IReadOnlyList<string>> Lanes() => Read(store => LogReads.Lanes(store));
+    public LogRead<IReadOnlyList<string>> Lanes() => Read(store => LogReads.Lanes(store, Family.Lanes));
 
     public int Depth(string lane) => _depths[lane];
 
@@ -122,6 +122,9 @@ internal sealed class EmbeddedLog : IOperationStore
     /// <summary>What expires, or is to be forgotten, by now.</summary>
     public LogRead<IReadOnlyList<DueEntry>> Due(DueKind kind, DateTimeOffset now, int count) =>
         Read(store => LogReads.Due(store, [(byte)kind], DateTimeOffset.UnixEpoch, now, count));
+
+    /// <summary>Lanes that have dead letters.</summary>
+    public LogRead<IReadOnlyList<string>> DeadLanes() => Read(store => LogReads.Lanes(store, Family.Dead));
 
     /// <summary>A lane's dead letters behind an entry (null: from the first), oldest first.</summary>
     public LogRead<IReadOnlyList<LogEntry>> DeadLetters(string lane, LogEntry? after, int count) => Read(store =>

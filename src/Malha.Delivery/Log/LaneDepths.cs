@@ -28,7 +28,7 @@ internal sealed class LaneDepths
         _depths.Clear();
         Array.Clear(_keys);
         store.Each(Family.Keys, key => _keys[Bucket(key[..^sizeof(long)])]++);
-        foreach (var lane in LogReads.Lanes(store))
+        foreach (var lane in LogReads.Lanes(store, Family.Lanes))
             _depths[lane] = store.Count(Family.Lanes, StoreKeys.LaneStart(lane), int.MaxValue);
     }
 

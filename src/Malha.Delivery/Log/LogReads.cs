@@ -5,7 +5,11 @@ using Malha.Delivery.Operations;
 namespace Malha.Delivery.Log;
 
 /// <summary>An entry of an order: what it is about, its position, and itself, to go on behind it.</summary>
-internal sealed record LogEntry(OperationId Id, long Position, byte[] Key);
+internal sealed record LogEntry(OperationId Id, long Position, byte[] Key)
+{
+    /// <summary>Where a dead letter is.</summary>
+    public static LogEntry OfDead(Operation dead) => new(dead.Id, dead.Position, StoreKeys.Dead(dead.Lane, dead.Finished ?? dead.Due, dead.Position));
+}
 
 /// <summary>An entry of what falls due, and when.</summary>
 internal readonly record struct DueEntry(OperationId Id, DateTimeOffset At);
@@ -22,15 +26,16 @@ internal static class LogReads
             .Select(entry => new DueEntry(OperationId.Read(entry.Value), DateTimeOffset.FromUnixTimeMilliseconds(BinaryPrimitives.ReadInt64BigEndian(entry.Key.AsSpan(prefix.Length)))))];
 
     /// <summary>The first entry of each lane, and from there over the rest of it.</summary>
-    public static IReadOnlyList<string> Lanes(Store store)
+    public static IReadOnlyList<string> Lanes(Store store, Family family)
     {
         var lanes = new List<string>();
         byte[] from = [];
-        while (store.Scan(Family.Lanes, from, [], 1) is [var (key, _)])
+        while (store.Scan(family, from, [], 1) is [var (key, _)])
         {
             var length = BinaryPrimitives.ReadUInt16BigEndian(key);
             lanes.Add(Encoding.UTF8.GetString(key, sizeof(ushort), length));
-            from = StoreKeys.Lane(lanes[^1], long.MaxValue);
+            // Behind all that begins with it, whatever follows there.
+            from = [.. StoreKeys.LaneStart(lanes[^1]), .. (ReadOnlySpan<byte>)[255, 255, 255, 255, 255, 255, 255, 255, 255]];
         }
         return lanes;
     }

@@ -30,7 +30,7 @@ namespace Malha.Delivery.Operations;
 public sealed record OperationView(
     string Id, string State, DurabilityView Durability, string Method, string Target, string Service, string Route, string? Client, string? Key, string RequestId, long BodyBytes,
     string Credentials, DateTimeOffset CreatedAt, DateTimeOffset? ExpiresAt, DateTimeOffset? NextAttemptAt, string? WaitsFor, int? Position, int AttemptCount,
-    IReadOnlyList<AttemptView> Attempts, DateTimeOffset? FinishedAt, string? Cause, int? AnswerStatus, string? Answer)
+    IReadOnlyList<DeliveryAttemptView> Attempts, DateTimeOffset? FinishedAt, string? Cause, int? AnswerStatus, string? Answer)
 {
     /// <summary>Counting further costs more than it tells.</summary>
     private const int CountedAtMost = 10_000;
@@ -46,7 +46,7 @@ public sealed record OperationView(
             operation.Target, operation.Service, operation.Route, OperationOwner.ClientOf(operation.Owner), operation.Key.Length > 0 ? operation.Key : null, operation.RequestId,
             operation.BodyBytes, operation.HasLostCredentials ? "not-kept" : operation.SealedCredentials.IsEmpty ? "none" : "sealed", operation.Created,
             waits ? operation.Expires : null, isDue ? operation.Due : null, waits && !isRunning ? lane.Dispatcher.WhyWaits(operation) : null,
-            before < CountedAtMost ? before : null, operation.AttemptCount, [.. operation.Attempts.Select(AttemptView.Of)], operation.Finished,
+            before < CountedAtMost ? before : null, operation.AttemptCount, [.. operation.Attempts.Select(DeliveryAttemptView.Of)], operation.Finished,
             OperationNames.Of(operation.DeadCause), operation.AnswerStatus > 0 ? operation.AnswerStatus : null,
             operation.AnswerStatus > 0 ? OperationPath.Of(operation.Id) + "/response" : null);
     }
@@ -65,9 +65,9 @@ public sealed record DurabilityView(string Level, string Where, int Copies)
 /// <param name="At">When.</param>
 /// <param name="Outcome">answered, connection-failed, timed-out, reset or refused.</param>
 /// <param name="Status">The answer's status; null when there was none.</param>
-public sealed record AttemptView(DateTimeOffset At, string Outcome, int? Status)
+public sealed record DeliveryAttemptView(DateTimeOffset At, string Outcome, int? Status)
 {
-    internal static AttemptView Of(AttemptRecord attempt) => new(attempt.At, OperationNames.Of(attempt.Result), attempt.Status > 0 ? attempt.Status : null);
+    internal static DeliveryAttemptView Of(AttemptRecord attempt) => new(attempt.At, OperationNames.Of(attempt.Result), attempt.Status > 0 ? attempt.Status : null);
 }
 
 /// <summary>Some of a client's operations.</summary>

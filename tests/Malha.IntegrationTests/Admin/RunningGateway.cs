@@ -3,6 +3,7 @@ using System.Text;
 using System.Text.Json;
 using Malha.Configuration;
 using Malha.ControlPlane.Api;
+using Malha.Delivery;
 using Malha.Proxy;
 using Malha.Proxy.Telemetry;
 using Malha.Proxy.Telemetry.Logging;
@@ -30,12 +31,15 @@ internal sealed class RunningGateway : IAsyncDisposable
         Assert.True(read.IsGood, string.Join('\n', read.Errors));
         Host = GatewayHost.Start(read.Config, TimeProvider.System, out var problem, new GatewayTelemetry(TimeProvider.System, _output)) ?? throw new InvalidOperationException(problem);
         _watcher = new ConfigFileWatcher(File, read.Config, Host, TimeProvider.System);
-        Role = AdminRole.Start(Host, _watcher, TimeProvider.System, out problem) ?? throw new InvalidOperationException(problem);
+        Delivery = DeliveryRole.Start(Host, out problem) ?? throw new InvalidOperationException(problem);
+        Role = AdminRole.Start(Host, _watcher, TimeProvider.System, out problem, Delivery) ?? throw new InvalidOperationException(problem);
     }
 
     public GatewayHost Host { get; }
 
     public AdminRole Role { get; }
+
+    public DeliveryRole Delivery { get; }
 
     public string File { get; }
 
@@ -98,6 +102,7 @@ internal sealed class RunningGateway : IAsyncDisposable
     {
         Client.Dispose();
         await Role.DisposeAsync();
+        await Delivery.DisposeAsync();
         _watcher.Dispose();
         Host.Dispose();
         _output.Dispose();

@@ -88,6 +88,7 @@ internal sealed class TestGateway : IAsyncDisposable
     {
         "KEY_1" => "key-number-one",
         "KEY_2" => "key-number-two",
+        "LONG_KEY" => "a-key-of-thirty-two-characters-or-more",
         _ => null,
     };
 
