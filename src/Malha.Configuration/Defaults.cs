@@ -187,6 +187,12 @@ public static class Defaults
 
     public static readonly Default<int> LimitCost = new(1, "each request counts once");
 
+    public static readonly Default<SharingMode> LimitsMode = new(SharingMode.Leases,
+        "a slow store must not make requests slow");
+
+    public static readonly Default<TimeSpan> LimitsTimeout = new(TimeSpan.FromMilliseconds(50),
+        "a hundred times what a healthy store near by takes");
+
     public static readonly Default<double> ClassLend = new(0,
         "a guarantee holds at once only while nothing of it is lent");
 

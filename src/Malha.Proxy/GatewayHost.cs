@@ -4,6 +4,7 @@ using Malha.Configuration;
 using Malha.Proxy.Downstream;
 using Malha.Proxy.Health;
 using Malha.Proxy.SelfProtection;
+using Malha.Proxy.Sharing;
 using Malha.Proxy.Telemetry;
 using Malha.Proxy.Telemetry.Logging;
 using Malha.Proxy.Timing;
@@ -25,6 +26,7 @@ internal sealed class GatewayHost : IDisposable
     private readonly SemaphoreSlim _reloading = new(1, 1);
     private readonly GatewayRuntime _runtime;
     private readonly HealthMonitor _health;
+    private readonly SharingMonitor _sharing;
     private readonly CertificateWatch _certificates;
     private readonly MachineLimits _machine = MachineLimits.Read();
     private Dictionary<string, Http1Listener> _listeners = [];
@@ -34,6 +36,7 @@ internal sealed class GatewayHost : IDisposable
         Plane = plane;
         _runtime = runtime;
         _health = new HealthMonitor(runtime);
+        _sharing = new SharingMonitor(runtime, plane.Time);
         _certificates = new CertificateWatch(plane.Time, plane.Telemetry.Events);
         plane.Protection.Act = new PressureRelief(this).Act;
     }
@@ -41,6 +44,9 @@ internal sealed class GatewayHost : IDisposable
     public DataPlane Plane { get; }
 
     public GatewayTelemetry Telemetry => Plane.Telemetry;
+
+    /// <summary>Limits that are counted together with other gateways; null when each counts its own.</summary>
+    public SharedLimits? SharedLimits => _sharing.Limits;
 
     /// <summary>How the last reload ended; null before the first.</summary>
     public ReloadStatus? LastReload { get; private set; }
@@ -77,6 +83,7 @@ internal sealed class GatewayHost : IDisposable
                 telemetry.Follow(host.Plane.Model);
                 host.LoadedAt = time.GetUtcNow();
                 host._health.Follow(host.Plane.Model);
+                host._sharing.Follow(host.Plane.Model);
                 host.Plane.Protection.Update(ProtectionLimits.Of(config.Protection, host._machine));
                 problem = prepare?.Invoke(host);
             }
@@ -112,6 +119,7 @@ internal sealed class GatewayHost : IDisposable
             model.TakeEffect(_runtime);
             Plane.Swap(model);
             _health.Follow(model);
+            _sharing.Follow(model);
             Plane.Protection.Update(ProtectionLimits.Of(config.Protection, _machine));
             LoadedAt = Plane.Time.GetUtcNow();
             var removed = _listeners.Values.Except(listeners.Values).ToList();
@@ -182,6 +190,7 @@ internal sealed class GatewayHost : IDisposable
         foreach (var listener in Listeners)
             listener.Dispose();
         _health.Dispose();
+        _sharing.Dispose();
         _certificates.Dispose();
         Plane.Dispose();
         _reloading.Dispose();

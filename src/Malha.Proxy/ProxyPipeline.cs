@@ -45,6 +45,8 @@ internal sealed class ProxyPipeline(DataPlane plane)
         // Limits before whatever looks at the body, so that bad bodies cannot buy time.
         if (refusal.IsNone)
             refusal = exchange.Model.Identity.Limit(exchange);
+        if (refusal.IsNone && exchange.Caller.IsLimitOwed)
+            refusal = await exchange.Model.Identity.LimitSharedAsync(exchange);
 
         // Before anything is spent on the request: what is too large will not get smaller.
         if (refusal.IsNone)

@@ -23,6 +23,9 @@ public sealed record MalhaConfig : ConfigItem
 
     public ConfigList<RouteConfig> Routes { get; init; } = [];
 
+    /// <summary>Where limits are counted together with other gateways; null: each gateway counts its own.</summary>
+    public LimitsConfig? Limits { get; init; }
+
     /// <summary>What the gateway may use of its machine.</summary>
     public ProtectionConfig Protection { get; init; } = new();
 

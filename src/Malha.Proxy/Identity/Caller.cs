@@ -39,6 +39,9 @@ internal sealed class Caller
     /// <summary>In whole seconds, rounded up: until another request is allowed when none remains, else until all is there again.</summary>
     public long ResetSeconds { get; set; }
 
+    /// <summary>Whether the limits have to be asked of a store that counts for several gateways.</summary>
+    public bool IsLimitOwed { get; set; }
+
     public void Reset()
     {
         Client = null;
@@ -50,5 +53,6 @@ internal sealed class Caller
         InboundAttempt = 1;
         Limits = null;
         Limit = null;
+        IsLimitOwed = false;
     }
 }

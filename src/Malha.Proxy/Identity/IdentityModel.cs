@@ -131,6 +131,10 @@ internal sealed class IdentityModel
             : _states.Limiter.Take(limits, IdOf(caller.Client), caller, _states.Clock.At(exchange.StartedAt));
     }
 
+    /// <summary>The same of limits that only a store can tell which counts for several gateways.</summary>
+    public ValueTask<Refusal> LimitSharedAsync(Exchange exchange) =>
+        _states.Limiter.TakeSharedAsync(exchange.Caller.Limits!, IdOf(exchange.Caller.Client), exchange.Caller, _states.Clock.At(exchange.StartedAt));
+
     /// <summary>What is left of a client's limit; null when each address has its own.</summary>
     public RateLimitDecision? Peek(LimitModel limit, ClientModel client) => _states.Limiter.Peek(limit, IdOf(client), _states.Clock.Now);
 

@@ -11,14 +11,17 @@ internal sealed class LimitModel
     public const string Unit = "requests";
 
     private readonly TimeSpan _emission;
+    private Part? _part;
 
     /// <param name="config">The settings.</param>
     /// <param name="id">Tells it apart from all others, and stays the same over reloads.</param>
+    /// <param name="sharedName">The same for all gateways with the same file.</param>
     /// <param name="policy">What the RateLimit fields call it.</param>
-    public LimitModel(LimitConfig config, ulong id, string policy)
+    public LimitModel(LimitConfig config, ulong id, string sharedName, string policy)
     {
         Config = config;
         Id = id;
+        SharedName = sharedName;
         Policy = policy;
         Gcra = new Gcra(new RateLimitOptions { Limit = config.Rate.Count, Period = config.Rate.Per, Burst = config.Burst });
         _emission = config.Rate.Per / config.Rate.Count;
@@ -36,6 +39,9 @@ internal sealed class LimitModel
 
     public ulong Id { get; }
 
+    /// <summary>What a store in which gateways count together calls it.</summary>
+    public string SharedName { get; }
+
     public string Policy { get; }
 
     /// <summary>Its path in the configuration.</summary>
@@ -49,6 +55,20 @@ internal sealed class LimitModel
 
     /// <summary>What a refusal says.</summary>
     public string Detail { get; }
+
+    /// <summary>An even part of it, for a gateway that cannot ask the others.</summary>
+    public Gcra PartOf(int gateways)
+    {
+        if (gateways <= 1)
+            return Gcra;
+        var part = Volatile.Read(ref _part);
+        if (part is null || part.Gateways != gateways)
+        {
+            part = new Part(gateways, new Gcra(Gcra.Options with { Limit = Gcra.Options.Limit / gateways, Burst = Math.Max(1, Gcra.Burst / gateways) }));
+            Volatile.Write(ref _part, part);
+        }
+        return part.Gcra;
+    }
 
     /// <summary>How long until another request is allowed after one that left this; zero when one is at once.</summary>
     public TimeSpan NextAfter(in RateLimitDecision decision)
@@ -71,4 +91,6 @@ internal sealed class LimitModel
         }
         return rate.Count * 1000 >= 1 ? ((long)(rate.Count * 1000), seconds * 1000) : (1, (long)Math.Ceiling(seconds / rate.Count));
     }
+
+    private sealed record Part(int Gateways, Gcra Gcra);
 }

@@ -35,7 +35,8 @@ internal sealed class LimitSet
             var place = seen.GetValueOrDefault(scope);
             seen[scope] = place + 1;
             var id = limiter.IdOf(string.Create(CultureInfo.InvariantCulture, $"{owner}\0{(int)scope}\0{place}"));
-            limits[index] = new LimitModel(configs[index], id, index == 0 ? policy : string.Create(CultureInfo.InvariantCulture, $"{policy}.{index}"));
+            var sharedName = string.Create(CultureInfo.InvariantCulture, $"{owner.Replace('\0', ':')}:{scope}:{place}");
+            limits[index] = new LimitModel(configs[index], id, sharedName, index == 0 ? policy : string.Create(CultureInfo.InvariantCulture, $"{policy}.{index}"));
         }
         return new LimitSet(limits);
     }

@@ -1,8 +1,11 @@
 using System.Buffers.Binary;
 using System.Numerics;
+using System.Runtime.CompilerServices;
 using System.Text;
 using Malha.Configuration;
 using Malha.Proxy.Identity;
+using Malha.Proxy.Sharing;
+using Malha.Proxy.Transport;
 using Malha.Resilience;
 
 namespace Malha.Proxy.RateLimiting;
@@ -19,7 +22,16 @@ internal sealed class RateLimiter(KeyHash hash, RateLimitStore store)
     /// <summary>2⁶⁴ over the golden ratio, as Fibonacci hashing multiplies by.</summary>
     private const ulong MixOdd = 0x9E3779B97F4A7C15;
 
+    private SharedLimits? _shared;
+
     public RateLimitStore Store => store;
+
+    /// <summary>Where limits are counted together with other gateways; null: each counts its own.</summary>
+    public SharedLimits? Shared
+    {
+        get => Volatile.Read(ref _shared);
+        set => Volatile.Write(ref _shared, value);
+    }
 
     /// <summary>What tells limits and clients apart in the store: the hash of a name under the process's secret.</summary>
     public ulong IdOf(string name) => hash.Of(Encoding.UTF8.GetBytes(name));
@@ -31,18 +43,41 @@ internal sealed class RateLimiter(KeyHash hash, RateLimitStore store)
     /// <param name="now">The request's arrival.</param>
     public Refusal Take(LimitSet limits, ulong client, Caller caller, Moment now)
     {
-        Span<ulong> keys = stackalloc ulong[LimitsAtMost];
         caller.Limits = limits;
+        if (Shared is { AsksEachTime: true, IsUp: true })
+        {
+            caller.IsLimitOwed = true;
+            return Refusal.None;
+        }
+        return TakeHere(limits, client, caller, now);
+    }
+
+    /// <summary>Takes what <see cref="Take"/> left to be asked of the store.</summary>
+    [AsyncMethodBuilder(typeof(PooledAsyncMethodBuilder<>))]
+    public async ValueTask<Refusal> TakeSharedAsync(LimitSet limits, ulong client, Caller caller, Moment now)
+    {
+        caller.IsLimitOwed = false;
+        if (Shared is not { } shared || await shared.AskAsync(limits, caller) is not { } decision)
+            return TakeHere(limits, client, caller, now);
+        caller.Limit = limits.Limits[decision.Index];
+        return decision.Allowed ? Allow(caller, decision) : Refuse(caller.Limit, caller, decision);
+    }
+
+    private Refusal TakeHere(LimitSet limits, ulong client, Caller caller, Moment now)
+    {
+        Span<ulong> keys = stackalloc ulong[LimitsAtMost];
+        var shared = Shared is { AsksEachTime: false } leasing ? leasing : null;
+        var hurries = false;
         RateLimitDecision tightest = default;
         for (var index = 0; index < limits.Limits.Length; index++)
         {
             var limit = limits.Limits[index];
             keys[index] = KeyOf(limit, client, caller.Address);
-            var decision = store.TryTake(keys[index], limit.Gcra, now, limit.Config.Cost);
+            var decision = TryTake(shared, keys[index], limit, caller, now, ref hurries);
             if (!decision.Allowed)
             {
                 for (var taken = 0; taken < index; taken++)
-                    store.GiveBack(keys[taken], limits.Limits[taken].Gcra, limits.Limits[taken].Config.Cost);
+                    GiveBack(shared, keys[taken], limits.Limits[taken], caller, now);
                 return Refuse(limit, caller, decision);
             }
             if (index == 0 || decision.Remaining < tightest.Remaining)
@@ -52,15 +87,40 @@ internal sealed class RateLimiter(KeyHash hash, RateLimitStore store)
             }
         }
 
-        var tight = caller.Limit!;
+        if (hurries)
+            shared!.Hurry();
+        return Allow(caller, tightest);
+    }
+
+    private RateLimitDecision TryTake(SharedLimits? shared, ulong key, LimitModel limit, Caller caller, Moment now, ref bool hurries)
+    {
+        if (shared?.LeaseOf(key, limit, caller, now) is not { } lease)
+            return store.TryTake(key, limit.PartOf(Shared?.Gateways ?? 1), now, limit.Config.Cost);
+        var decision = lease.TryTake(limit.Gcra, now, limit.Config.Cost, out var isHurried);
+        hurries |= isHurried;
+        return decision;
+    }
+
+    private void GiveBack(SharedLimits? shared, ulong key, LimitModel limit, Caller caller, Moment now)
+    {
+        if (shared?.LeaseOf(key, limit, caller, now) is { } lease)
+            lease.GiveBack(limit.Config.Cost);
+        else
+            store.GiveBack(key, limit.PartOf(Shared?.Gateways ?? 1), limit.Config.Cost);
+    }
+
+    private static Refusal Allow(Caller caller, in RateLimitDecision tightest)
+    {
         caller.Remaining = tightest.Remaining;
-        caller.ResetSeconds = WholeSeconds(tightest.Remaining == 0 ? tight.NextAfter(tightest) : tightest.ResetAfter);
+        caller.ResetSeconds = WholeSeconds(tightest.Remaining == 0 ? caller.Limit!.NextAfter(tightest) : tightest.ResetAfter);
         return Refusal.None;
     }
 
     /// <summary>What is left of a limit, with nothing taken; of one that counts addresses apart, nobody can say.</summary>
     public RateLimitDecision? Peek(LimitModel limit, ulong client, Moment now) =>
-        limit.Config.Per == LimitScope.Ip ? null : store.Peek(KeyOf(limit, client, default), limit.Gcra, now);
+        limit.Config.Per == LimitScope.Ip ? null
+            : Shared is { IsUp: true } shared ? shared.Peek(KeyOf(limit, client, default), limit, now)
+            : store.Peek(KeyOf(limit, client, default), limit.PartOf(Shared?.Gateways ?? 1), now);
 
     private static Refusal Refuse(LimitModel limit, Caller caller, in RateLimitDecision decision)
     {

@@ -3,7 +3,6 @@ using System.Net.Sockets;
 using Malha.Configuration;
 using Malha.Proxy.Balancing;
 using Malha.Proxy.Health;
-using Malha.Proxy.Health.Probes;
 using Malha.Proxy.Mirroring;
 using Malha.Proxy.Telemetry.Metrics;
 using Malha.Proxy.Timing;

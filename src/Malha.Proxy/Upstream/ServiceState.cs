@@ -27,6 +27,9 @@ internal sealed class ServiceState
         Throttle = new ServiceThrottle(runtime);
     }
 
+    /// <summary>How many gateways pay from each retry budget's floor: each has an even part of it.</summary>
+    public int Gateways { get; private set; } = 1;
+
     /// <summary>Keeps back what the service would send away.</summary>
     public ServiceThrottle Throttle { get; }
 
@@ -50,8 +53,16 @@ internal sealed class ServiceState
             Volatile.Write(ref _admission, admission is null ? null : new ServiceAdmission(admission, _runtime));
 
         Throttle.Update(config.Throttle, now);
-        foreach (var budget in _budgets.Values)
-            budget.Update(config.RetryBudget, now);
+        UpdateBudgets(config.RetryBudget, now);
+    }
+
+    /// <summary>So many gateways use the service.</summary>
+    public void Share(int gateways, RetryBudgetOptions budget, Moment now)
+    {
+        if (Gateways == gateways)
+            return;
+        Gateways = gateways;
+        UpdateBudgets(budget, now);
     }
 
     /// <summary>Drops what it knows of routes and clients that are no longer there. Exchanges under way end with what they have.</summary>
@@ -77,7 +88,16 @@ internal sealed class ServiceState
 
     /// <summary>What a caller pays retries from; empty for those that are nobody's clients.</summary>
     public RetryBudget BudgetOf(string client, RetryBudgetOptions options) =>
-        _budgets.TryGetValue(client, out var budget) ? budget : _budgets.GetOrAdd(client, new RetryBudget(options));
+        _budgets.TryGetValue(client, out var budget) ? budget : _budgets.GetOrAdd(client, new RetryBudget(PartOf(options)));
+
+    // What first attempts earn is each gateway's own anyhow.
+    private RetryBudgetOptions PartOf(RetryBudgetOptions options) => Gateways > 1 ? options with { FloorPerSecond = options.FloorPerSecond / Gateways } : options;
+
+    private void UpdateBudgets(RetryBudgetOptions options, Moment now)
+    {
+        foreach (var budget in _budgets.Values)
+            budget.Update(PartOf(options), now);
+    }
 
     /// <summary>Whether a failed attempt is made again, and after how long.</summary>
     public RetryDecision DecideRetry(RetryPolicy retry, Exchange exchange, in AttemptResult result, Moment now)

@@ -19,7 +19,9 @@ public sealed class AdmissionController
     private int[] _held;
     private double _shareSum;
     private Gcra? _capacity;
+    private double _capacityShare = 1;
     private long _capacityWord;
+    private long _asked;
     private int _waiting;
     private bool _hasStarted;
 
@@ -38,7 +40,7 @@ public sealed class AdmissionController
         _nominal = new int[classes];
         _held = new int[classes];
         _shareSum = options.Classes.Sum(c => c.Share);
-        _capacity = options.Capacity is { } capacity ? new Gcra(capacity) : null;
+        _capacity = PartOf(options.Capacity, _capacityShare);
     }
 
     public AdmissionOptions Options => Volatile.Read(ref _options);
@@ -146,9 +148,31 @@ public sealed class AdmissionController
             Array.Resize(ref _nominal, classes);
             Array.Resize(ref _held, classes);
             _shareSum = options.Classes.Sum(c => c.Share);
-            _capacity = options.Capacity is { } capacity ? new Gcra(capacity) : null;
+            _capacity = PartOf(options.Capacity, _capacityShare);
             _options = options;
             _inFlight.Update(options.Limit);
+            Dispatch_NeedsLock(now, ref decided);
+        }
+
+        decided.Tell();
+    }
+
+    /// <summary>Calls that have asked to be let to the service, whatever became of them.</summary>
+    public long Asked => Interlocked.Read(ref _asked);
+
+    /// <summary>How much of the capacity this program may use, when others use the same service.</summary>
+    /// <param name="share">Above 0, up to 1.</param>
+    /// <param name="now">When.</param>
+    public void SetCapacityShare(double share, Moment now)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegativeOrZero(share);
+        var decided = default(DecidedWaiters);
+        lock (_lock)
+        {
+            if (_capacityShare == share)
+                return;
+            _capacityShare = share;
+            _capacity = PartOf(_options.Capacity, share);
             Dispatch_NeedsLock(now, ref decided);
         }
 
@@ -184,6 +208,7 @@ public sealed class AdmissionController
         {
             // A class that new settings took away while its call was on its way here.
             shareClass = Math.Min(shareClass, _queues.Length - 1);
+            _asked++;
             if (!_hasStarted)
                 Start_NeedsLock(now);
             Pass_NeedsLock(now, ref decided);
@@ -437,6 +462,14 @@ public sealed class AdmissionController
             Limit = verdict == AdmissionVerdict.QueueFull ? _options.Queue : ownShare ? _nominal[shareClass] : _inFlight.Limit,
             RetryAfter = Defaults.AdmissionRetryAfter,
         };
+    }
+
+    private static Gcra? PartOf(RateLimitOptions? capacity, double share)
+    {
+        if (capacity is null)
+            return null;
+        var whole = new Gcra(capacity);
+        return share >= 1 ? whole : new Gcra(capacity with { Limit = capacity.Limit * share, Burst = Math.Max(1, Math.Floor(whole.Burst * share)) });
     }
 
     // Told as a client's limit is: how much may come at once, and how much would have been taken of it.

@@ -41,6 +41,9 @@ public sealed class Gcra
 
     public long Burst { get; }
 
+    /// <summary>T: after so long another request is allowed.</summary>
+    public TimeSpan EmissionTime => Duration(Emission);
+
     /// <summary>T, in nanoseconds.</summary>
     internal long Emission { get; }
 

@@ -19,7 +19,7 @@ public sealed class LimitModelTests
     [InlineData(0.0001, 1, "\"a\";q=1;w=10000")]
     [InlineData(1000, 3600, "\"a\";q=1000;w=3600")]
     public void A_policy_is_told_in_whole_requests_and_seconds(double count, int seconds, string expected) =>
-        Assert.Equal(expected, new LimitModel(new LimitConfig { Rate = new Rate(count, At.S(seconds)) }, 0, "a").PolicyText);
+        Assert.Equal(expected, new LimitModel(new LimitConfig { Rate = new Rate(count, At.S(seconds)) }, 0, "client:a:client:0", "a").PolicyText);
 
     [Fact]
     public void Several_limits_take_all_or_nothing_and_the_tightest_is_told()

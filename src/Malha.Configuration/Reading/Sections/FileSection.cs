@@ -27,11 +27,12 @@ internal static class FileSection
         .Optional("routes", new ListShape<RouteConfig>(RouteSection.Section), "no routes: every request is answered 404",
             c => c.Routes, (c, v) => c with { Routes = v },
             "Which request goes where; the most specific match wins, and the first of equally specific ones.")
+        .Optional("limits", LimitsSection.Section, "each gateway counts its own limits", c => c.Limits, (c, v) => c with { Limits = v },
+            "Where gateways count limits together.")
         .Optional("protection", ProtectionSection.Section, "all of its keys' defaults", c => c.Protection, (c, v) => c with { Protection = v },
             "What the gateway may use of its machine before it protects itself.")
         .Optional("accessLog", AccessLogSection.Section, "all of its keys' defaults", c => c.AccessLog, (c, v) => c with { AccessLog = v },
             "The line that is written for each request.")
         .Optional("delivery", DeliverySection.Section, "nothing is accepted for later", c => c.Delivery, (c, v) => c with { Delivery = v },
-            "The durable lane: where requests are kept that are accepted for later.")
-        .NotYet("limits");
+            "The durable lane: where requests are kept that are accepted for later.");
 }

@@ -2,6 +2,7 @@ using System.Net;
 using System.Net.Security;
 using System.Net.Sockets;
 using Malha.Configuration;
+using Malha.Proxy.Transport;
 
 namespace Malha.Proxy.Health.Probes;
 

@@ -1,9 +1,8 @@
-using System.Net;
 using System.Net.Sockets;
 using Malha.Configuration;
 using Malha.Proxy.Tls;
+using Malha.Proxy.Transport;
 using StackExchange.Redis;
-using RedisTunnel = StackExchange.Redis.Configuration.Tunnel;
 
 namespace Malha.Proxy.Health.Probes;
 
@@ -32,7 +31,7 @@ internal sealed class RedisProbe : Probe
             Password = endpoint.Password?.Reveal(),
             ClientName = "malha-health",
             CommandMap = Commands,
-            Tunnel = new OffEngine(),
+            Tunnel = new OffEngineTunnel(),
             AbortOnConnectFail = true,
             ConnectRetry = 0,
             ConnectTimeout = timeout,
@@ -101,11 +100,5 @@ internal sealed class RedisProbe : Probe
         }
 
         return exception is RedisTimeoutException or TimeoutException ? "no answer in time" : "no connection that works";
-    }
-
-    private sealed class OffEngine : RedisTunnel
-    {
-        public override ValueTask<Stream?> BeforeAuthenticateAsync(EndPoint endpoint, ConnectionType connectionType, Socket? socket, CancellationToken cancellationToken) =>
-            new(socket is null ? null : new OffEngineStream(socket));
     }
 }

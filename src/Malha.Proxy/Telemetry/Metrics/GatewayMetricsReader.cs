@@ -19,6 +19,7 @@ internal static class GatewayMetricsReader
             .Concat(Gateway(host, model))
             .Concat(TlsMetricsReader.Read(host.Listeners))
             .Concat(ProtectionMetricsReader.Read(host.Plane.Protection))
+            .Concat(SharingMetricsReader.Read(host.SharedLimits))
             .Concat(ProcessMetricsReader.Read());
     }
 

@@ -1,6 +1,6 @@
 using System.Net.Sockets;
 
-namespace Malha.Proxy.Health.Probes;
+namespace Malha.Proxy.Transport;
 
 /// <summary>
 /// A socket's stream whose reads and writes go on on the thread pool. Completions are inline in this process: whatever a client library does
