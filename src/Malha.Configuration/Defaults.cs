@@ -78,6 +78,13 @@ public static class Defaults
 
     public static readonly Default<bool> TlsVerify = new(true, "a certificate that nobody checks protects from nothing");
 
+    // DNS.
+    public static readonly Default<TimeSpan> DnsTimeout = new(TimeSpan.FromSeconds(2), "half a second more than a lost packet costs that is sent again after the second that resolvers wait");
+
+    public static readonly Default<TimeSpan> DnsMinTtl = new(TimeSpan.FromSeconds(1), "a time to live of 0 is meant for one use, and is no reason for a question with each request");
+
+    public static readonly Default<TimeSpan> DnsMaxTtl = new(TimeSpan.FromMinutes(1), "Consul's and Kubernetes' are at most 30s; a name that somebody forgot to shorten before he moved it is followed all the same");
+
     // The policies of a service. Their values are those of the library that acts on them.
     public static readonly Default<ConcurrencyLimitOptions?> Concurrency = new(new ConcurrencyLimitOptions(),
         "found and followed from the service's own latency, as Netflix' concurrency-limits does: nobody knows the number beforehand");

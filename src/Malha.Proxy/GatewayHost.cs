@@ -1,6 +1,7 @@
 using System.Net.Sockets;
 using System.Security.Cryptography;
 using Malha.Configuration;
+using Malha.Proxy.Discovery;
 using Malha.Proxy.Downstream;
 using Malha.Proxy.Health;
 using Malha.Proxy.SelfProtection;
@@ -27,14 +28,20 @@ internal sealed class GatewayHost : IDisposable
     private readonly GatewayRuntime _runtime;
     private readonly HealthMonitor _health;
     private readonly SharingMonitor _sharing;
+    private readonly DnsWatch _dns;
     private readonly CertificateWatch _certificates;
     private readonly MachineLimits _machine = MachineLimits.Read();
     private Dictionary<string, Http1Listener> _listeners = [];
+    private volatile bool _isDisposed;
 
-    private GatewayHost(DataPlane plane, GatewayRuntime runtime)
+    private GatewayHost(MalhaConfig config, GatewayRuntime runtime, TimeProvider time)
     {
-        Plane = plane;
         _runtime = runtime;
+        _dns = new DnsWatch(time, runtime.Telemetry.Events, () => _ = RefreshAsync());
+        // Waits for the names of the configuration, if it has any.
+        _dns.PrepareAsync(config).GetAwaiter().GetResult();
+        var plane = new DataPlane(time, GatewayModel.Compile(config, previous: null, runtime, _dns), runtime);
+        Plane = plane;
         _health = new HealthMonitor(runtime);
         _sharing = new SharingMonitor(runtime, plane.Time);
         _certificates = new CertificateWatch(plane.Time, plane.Telemetry.Events);
@@ -47,6 +54,9 @@ internal sealed class GatewayHost : IDisposable
 
     /// <summary>Limits that are counted together with other gateways; null when each counts its own.</summary>
     public SharedLimits? SharedLimits => _sharing.Limits;
+
+    /// <summary>The names under which endpoints are found.</summary>
+    public IReadOnlyCollection<DnsName> DnsNames => _dns.Names;
 
     /// <summary>How the last reload ended; null before the first.</summary>
     public ReloadStatus? LastReload { get; private set; }
@@ -74,7 +84,7 @@ internal sealed class GatewayHost : IDisposable
         GatewayHost? host = null;
         try
         {
-            host = new GatewayHost(new DataPlane(time, GatewayModel.Compile(config, previous: null, runtime), runtime), runtime);
+            host = new GatewayHost(config, runtime, time);
             problem = host.Bind(config, host.Certificates(config), out var listeners);
             if (problem is null)
             {
@@ -92,6 +102,9 @@ internal sealed class GatewayHost : IDisposable
                 foreach (var listener in listeners.Values)
                     host.StartListener(listener);
                 host._certificates.Follow(listeners.Values);
+                // What DNS has said since, late, while there was nothing to change.
+                if (host.DnsNames.Count > 0)
+                    _ = host.RefreshAsync();
                 return host;
             }
         }
@@ -111,15 +124,13 @@ internal sealed class GatewayHost : IDisposable
         try
         {
             var before = Plane.Model;
-            var model = GatewayModel.Compile(config, before, _runtime);
+            await _dns.PrepareAsync(config);
+            var model = GatewayModel.Compile(config, before, _runtime, _dns);
             var tls = Certificates(config);
             if (Bind(config, tls, out var listeners) is { } problem)
                 return problem;
 
-            model.TakeEffect(_runtime);
-            Plane.Swap(model);
-            _health.Follow(model);
-            _sharing.Follow(model);
+            BringIn(model);
             Plane.Protection.Update(ProtectionLimits.Of(config.Protection, _machine));
             LoadedAt = Plane.Time.GetUtcNow();
             var removed = _listeners.Values.Except(listeners.Values).ToList();
@@ -134,6 +145,7 @@ internal sealed class GatewayHost : IDisposable
             _certificates.Follow(listeners.Values);
             before.RetireAllBut(model);
             Telemetry.Follow(model);
+            _dns.Follow(config);
             return null;
         }
         catch (Exception exception) when (exception is CryptographicException or IOException or UnauthorizedAccessException or ArgumentException)
@@ -144,6 +156,39 @@ internal sealed class GatewayHost : IDisposable
         {
             _reloading.Release();
         }
+    }
+
+    // DNS has other endpoints for the configuration in force: those that stay keep what they have, those that are gone end with what they carry.
+    private async Task RefreshAsync()
+    {
+        await _reloading.WaitAsync();
+        try
+        {
+            // The first answers come before there is anything to change.
+            if (_isDisposed || Volatile.Read(ref _listeners).Count == 0)
+                return;
+            var before = Plane.Model;
+            var model = GatewayModel.Compile(before.Config, before, _runtime, _dns);
+            BringIn(model);
+            before.RetireAllBut(model);
+            Telemetry.Follow(model);
+        }
+        catch (Exception exception) when (exception is CryptographicException or IOException or UnauthorizedAccessException or ArgumentException)
+        {
+            Telemetry.Events.Error("dns-refused", ("problem", exception.Message));
+        }
+        finally
+        {
+            _reloading.Release();
+        }
+    }
+
+    private void BringIn(GatewayModel model)
+    {
+        model.TakeEffect(_runtime);
+        Plane.Swap(model);
+        _health.Follow(model);
+        _sharing.Follow(model);
     }
 
     /// <summary>Notes how a reload ended, good or bad.</summary>
@@ -187,13 +232,15 @@ internal sealed class GatewayHost : IDisposable
 
     public void Dispose()
     {
+        _isDisposed = true;
+        _dns.Dispose();
         foreach (var listener in Listeners)
             listener.Dispose();
         _health.Dispose();
         _sharing.Dispose();
         _certificates.Dispose();
         Plane.Dispose();
-        _reloading.Dispose();
+        // The semaphore stays: an answer of DNS may just be waiting for it.
     }
 
     private void StartListener(Http1Listener listener)

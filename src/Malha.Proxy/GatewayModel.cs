@@ -1,4 +1,5 @@
 using Malha.Configuration;
+using Malha.Proxy.Discovery;
 using Malha.Proxy.Identity;
 using Malha.Proxy.Routing;
 using Malha.Proxy.Telemetry.Logging;
@@ -49,16 +50,24 @@ internal sealed class GatewayModel
     /// <summary>
     /// Compiles a configuration. Endpoints that the previous one had keep their connections and counters, if they are reached in the same way.
     /// </summary>
-    public static GatewayModel Compile(MalhaConfig config, GatewayModel? previous, GatewayRuntime runtime)
+    /// <param name="config">The configuration.</param>
+    /// <param name="previous">The one in force; null at the start.</param>
+    /// <param name="runtime">What outlives configurations.</param>
+    /// <param name="dns">Knows the endpoints that are named by DNS.</param>
+    public static GatewayModel Compile(MalhaConfig config, GatewayModel? previous, GatewayRuntime runtime, DnsWatch dns)
     {
         var services = new Dictionary<string, ServiceModel>(StringComparer.Ordinal);
         foreach (var (name, service) in config.Services)
         {
             var before = previous?.Services.GetValueOrDefault(name);
-            var endpoints = service.Endpoints.Select(endpoint => KeptOrNew(endpoint, before, service, runtime.Wheel));
-            services.Add(name, new ServiceModel(service, [.. endpoints], before?.State ?? new ServiceState(runtime), config.Clients.Select(client => client.Name)));
+            // The same address may be found twice: under two names, or under one and in the file.
+            var found = service.Endpoints.SelectMany(dns.Find).DistinctBy(endpoint => endpoint.Url).ToArray();
+            var endpoints = found.Select(endpoint => KeptOrNew(endpoint, before, service, runtime.Wheel));
+            services.Add(name, new ServiceModel(service, found, [.. endpoints], before?.State ?? new ServiceState(runtime), config.Clients.Select(client => client.Name)));
         }
-        return new GatewayModel(config, (previous?.Version ?? 0) + 1, services, IdentityModel.Compile(config, previous?.Identity, runtime.Clock), runtime);
+        // Other endpoints are no other configuration.
+        var version = (previous?.Version ?? 0) + (ReferenceEquals(previous?.Config, config) ? 0 : 1);
+        return new GatewayModel(config, version, services, IdentityModel.Compile(config, previous?.Identity, runtime.Clock), runtime);
     }
 
     /// <summary>The settings reach the state that lives on. Once it is certain that this configuration comes into force.</summary>
@@ -75,7 +84,7 @@ internal sealed class GatewayModel
             service.State.Update(service.Config, Classes, now);
             for (var index = 0; index < service.Endpoints.Length; index++)
             {
-                service.Endpoints[index].Load.Weight = service.Config.Endpoints[index].Weight;
+                service.Endpoints[index].Load.Weight = service.Found[index].Weight;
                 service.Endpoints[index].Update(service.Config, now, runtime);
             }
         }
@@ -106,7 +115,7 @@ internal sealed class GatewayModel
 
     private static EndpointState KeptOrNew(EndpointConfig endpoint, ServiceModel? before, ServiceConfig service, Timing.TimerWheel wheel)
     {
-        var known = before is null ? null : Array.Find(before.Endpoints, state => state.Config.Url == endpoint.Url);
+        var known = before is null ? null : Array.Find(before.Endpoints, state => state.Config.Url == endpoint.Url && state.Config.FoundUnder == endpoint.FoundUnder);
         if (known is not null && Equals(before!.Config.Tls, service.Tls))
             return known;
         var state = new EndpointState(endpoint, service.Tls, wheel);

@@ -99,7 +99,7 @@ internal static class ExplainCommand
         var share = route.Config.Split.TryGetValue(name, out var part) ? $"{part * 100:0.###}% of {route.Config.SplitOn?.ToString() ?? "the requests"}  " : "";
         Console.WriteLine($"  service   {name}  {share}({service.Source})");
         foreach (var endpoint in service.Endpoints)
-            Console.WriteLine($"  endpoint  {endpoint.Url.GetLeftPart(UriPartial.Authority)}");
+            Console.WriteLine($"  endpoint  {endpoint.Text}");
         if (service.Health is { } health)
             Console.WriteLine($"  health    {health.Describe()}");
     }
@@ -149,7 +149,7 @@ internal static class ExplainCommand
             var services = explanation.Match.Route?.Config.Services.ToArray() ?? [];
             writer.WriteString("service", explanation.Match.Route?.Config.Service);
             WriteList(writer, "services", services);
-            WriteList(writer, "endpoints", services.SelectMany(service => config.Services[service].Endpoints).Select(endpoint => endpoint.Url.GetLeftPart(UriPartial.Authority)));
+            WriteList(writer, "endpoints", services.SelectMany(service => config.Services[service].Endpoints).Select(endpoint => endpoint.Text));
             writer.WriteString("mirror", explanation.Match.Route?.Config.Mirror?.Service);
             WriteRewriteJson(writer, explanation.Match.Route, sketch.Head);
             WriteList(writer, "allow", explanation.Allow);

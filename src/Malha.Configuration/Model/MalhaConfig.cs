@@ -26,6 +26,9 @@ public sealed record MalhaConfig : ConfigItem
     /// <summary>Where limits are counted together with other gateways; null: each gateway counts its own.</summary>
     public LimitsConfig? Limits { get; init; }
 
+    /// <summary>How endpoints are found that are named by DNS.</summary>
+    public DnsConfig Dns { get; init; } = new();
+
     /// <summary>What the gateway may use of its machine.</summary>
     public ProtectionConfig Protection { get; init; } = new();
 

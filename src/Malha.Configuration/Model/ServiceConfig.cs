@@ -110,6 +110,26 @@ public sealed record EndpointConfig : ConfigItem
     /// <summary>An absolute http or https URL with host and port and no more; of a PostgreSQL server also the database. Never a user or password.</summary>
     public required Uri Url { get; init; }
 
+    /// <summary>What the URL's host stands for.</summary>
+    public EndpointDiscovery Discovery { get; init; }
+
+    /// <summary>The name under which DNS has given the address; null when the file says it.</summary>
+    public string? FoundUnder { get; init; }
+
+    /// <summary>The name that its certificate must have, unless the service says another.</summary>
+    public string ServerName => FoundUnder ?? Url.Host.Trim('[', ']');
+
+    /// <summary>Host and port as a request names them: by the name, where DNS has given the address.</summary>
+    public string Authority => FoundUnder is null ? Url.Authority : Url.IsDefaultPort ? FoundUnder : string.Create(System.Globalization.CultureInfo.InvariantCulture, $"{FoundUnder}:{Url.Port}");
+
+    /// <summary>As the file writes it, without user, password and path.</summary>
+    public string Text => Discovery switch
+    {
+        EndpointDiscovery.Addresses => $"dns{(IsTls ? "+https" : "")}://{Url.Authority}",
+        EndpointDiscovery.Services => $"srv{(IsTls ? "+https" : "")}://{Url.Host}",
+        _ => Url.GetLeftPart(UriPartial.Authority),
+    };
+
     /// <summary>Its share of the traffic relative to the others'.</summary>
     public int Weight { get; init; } = Defaults.Weight.Value;
 
@@ -135,6 +155,19 @@ public sealed record EndpointConfig : ConfigItem
             return "an endpoint is scheme, host and port only; a path belongs to a route";
         return url.Host.Length == 0 ? "an endpoint needs a host" : url.Port == 0 ? "an endpoint needs a port from 1 to 65535" : null;
     }
+}
+
+/// <summary>What the host of an endpoint's URL stands for.</summary>
+public enum EndpointDiscovery
+{
+    /// <summary>One endpoint; a name is resolved by the system with each new connection.</summary>
+    None,
+
+    /// <summary>An endpoint for each address (A, else AAAA) that DNS has for it.</summary>
+    Addresses,
+
+    /// <summary>An endpoint for each service (SRV) that DNS has for it.</summary>
+    Services,
 }
 
 /// <summary>TLS towards a service.</summary>

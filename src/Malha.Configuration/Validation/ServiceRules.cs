@@ -8,11 +8,11 @@ internal static class ServiceRules
 {
     public static void Check(ServiceConfig service, ErrorList errors)
     {
-        var seen = new HashSet<Uri>();
+        var seen = new HashSet<string>(StringComparer.Ordinal);
         foreach (var endpoint in service.Endpoints)
         {
-            if (!endpoint.Source.IsBroken && !seen.Add(endpoint.Url))
-                errors.Add(endpoint.Source, $"{endpoint.Url.GetLeftPart(UriPartial.Authority)} is an endpoint already");
+            if (!endpoint.Source.IsBroken && !seen.Add(endpoint.IsStore ? endpoint.Url.ToString() : endpoint.Text))
+                errors.Add(endpoint.Source, $"{endpoint.Text} is an endpoint already");
         }
 
         CheckTimeouts(service.Timeout, service.AttemptTimeout, service.Source, errors);

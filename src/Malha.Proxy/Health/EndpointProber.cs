@@ -23,7 +23,7 @@ internal sealed class EndpointProber : IDisposable
     public EndpointProber(ServiceModel service, int index, SemaphoreSlim slots, Clock clock)
     {
         _service = service.Config;
-        _config = service.Config.Endpoints[index];
+        _config = service.Found[index];
         _endpoint = service.Endpoints[index];
         _health = service.State.Health!;
         _slots = slots;

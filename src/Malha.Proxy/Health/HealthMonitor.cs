@@ -77,7 +77,7 @@ internal sealed class HealthMonitor(GatewayRuntime runtime) : IDisposable
     {
         var endpoint = service.Endpoints[index];
         var earlier = _probers.GetValueOrDefault(endpoint);
-        if (earlier is not null && earlier.Fits(service.Config, service.Config.Endpoints[index]))
+        if (earlier is not null && earlier.Fits(service.Config, service.Found[index]))
             return;
         _slots ??= new SemaphoreSlim(MaxChecks, MaxChecks);
         var prober = new EndpointProber(service, index, _slots, runtime.Clock);

@@ -105,7 +105,7 @@ internal sealed class UpstreamTls
     {
         var options = new SslClientAuthenticationOptions
         {
-            TargetHost = config?.ServerName ?? endpoint.Url.Host.Trim('[', ']'),
+            TargetHost = config?.ServerName ?? endpoint.ServerName,
             ApplicationProtocols = protocols.Length == 0 ? null : [.. protocols],
             EnabledSslProtocols = SslProtocols.Tls12 | SslProtocols.Tls13,
         };

@@ -38,7 +38,7 @@ internal sealed class EndpointState
         Health = new EndpointHealth(Load);
         _tls = config is { IsTls: true, IsStore: false } ? new UpstreamTls(config, tls) : null;
         _wheel = wheel;
-        _authority = System.Text.Encoding.ASCII.GetBytes(config.Url.Authority);
+        _authority = System.Text.Encoding.ASCII.GetBytes(config.Authority);
         _address = IPAddress.TryParse(config.Url.Host.Trim('[', ']'), out var ip)
             ? new IPEndPoint(ip, config.Url.Port)
             : new DnsEndPoint(config.Url.Host, config.Url.Port);

@@ -5,12 +5,12 @@ using Malha.Resilience;
 namespace Malha.Proxy.Upstream;
 
 /// <summary>A service as the configuration in force has it. Its endpoints' state outlives it.</summary>
-internal sealed class ServiceModel(ServiceConfig config, EndpointState[] endpoints, ServiceState state, IEnumerable<string> clients)
+internal sealed class ServiceModel(ServiceConfig config, EndpointConfig[] found, EndpointState[] endpoints, ServiceState state, IEnumerable<string> clients)
 {
     // By the client's index, after the one of those that are nobody's clients.
     private readonly RetryBudget[] _budgets = [state.BudgetOf("", config.RetryBudget), .. clients.Select(client => state.BudgetOf(client, config.RetryBudget))];
     private readonly Balancer _balancer = Balancer.Of(
-        config.Balance, [.. endpoints.Select(endpoint => endpoint.Load)], [.. endpoints.Select((endpoint, index) => new RingMember(endpoint.Name, config.Endpoints[index].Weight))]);
+        config.Balance, [.. endpoints.Select(endpoint => endpoint.Load)], [.. endpoints.Select((endpoint, index) => new RingMember(endpoint.Name, found[index].Weight))]);
     private readonly AffinityModel? _affinity = config.HashOn is { } key ? new AffinityModel(key) : null;
 
     public ServiceConfig Config { get; } = config;
@@ -20,6 +20,9 @@ internal sealed class ServiceModel(ServiceConfig config, EndpointState[] endpoin
     public ServiceRules Rules { get; } = new(config);
 
     public EndpointState[] Endpoints { get; } = endpoints;
+
+    /// <summary>What the configuration in force, and DNS, say of each of them.</summary>
+    public EndpointConfig[] Found { get; } = found;
 
     /// <summary>What retries are paid from: each caller has a budget of its own.</summary>
     public RetryBudget BudgetOf(Exchange exchange) => _budgets[exchange.Caller.Client is { } client ? client.Index + 1 : 0];
@@ -89,6 +92,8 @@ internal sealed class ServiceModel(ServiceConfig config, EndpointState[] endpoin
     {
         if (State.Health is { IsUnhealthy: true } health)
             return health.Refuse(now);
+        if (Endpoints.Length == 0 && Config.Endpoints.Count > 0)
+            return new Refusal(RefusalKind.NoEndpoint, Rule: Config.Source.Path + ".endpoints", Detail: $"DNS has given no address yet for {Config.Endpoints[0].Text}");
         if (!Array.Exists(Endpoints, static endpoint => endpoint.IsDraining))
             return new Refusal(RefusalKind.NoEndpoint);
         var isWhole = Array.TrueForAll(Endpoints, static endpoint => endpoint.IsDraining);

@@ -257,7 +257,7 @@ public sealed class ServiceHealthTests : IDisposable
     {
         var addresses = string.Join(", ", Enumerable.Range(1, endpoints).Select(port => $"127.0.0.1:{port}"));
         var config = Yaml.Good(Yaml.Edge + $"services: {{ a: {{ endpoints: [{addresses}], health: {{ {health} }} }} }}").Services["a"];
-        _model = new ServiceModel(config, [.. config.Endpoints.Select(endpoint => new EndpointState(endpoint, null, _wheel))], new ServiceState(new GatewayRuntime(_wheel, _clock, new Chance(5), new GatewayTelemetry(_time))), clients: []);
+        _model = new ServiceModel(config, [.. config.Endpoints], [.. config.Endpoints.Select(endpoint => new EndpointState(endpoint, null, _wheel))], new ServiceState(new GatewayRuntime(_wheel, _clock, new Chance(5), new GatewayTelemetry(_time))), clients: []);
         _health = new ServiceHealth(config, _clock, _log, new Chance(7), _ => null);
         _health.Follow(_model);
     }

@@ -1,7 +1,9 @@
+using System.Globalization;
+
 namespace Malha.Configuration.Reading.Sections;
 
 /// <summary>What the URL of an endpoint says. User and password are taken out of it, so that it can be shown everywhere.</summary>
-internal readonly record struct EndpointAddress(Uri Url, string? User, Secret? Password)
+internal readonly record struct EndpointAddress(Uri Url, string? User, Secret? Password, EndpointDiscovery Discovery = EndpointDiscovery.None)
 {
     /// <summary>Stands in a record until its URL is read, which is required.</summary>
     public static readonly Uri Unset = new("http://unset.invalid/");
@@ -15,6 +17,8 @@ internal readonly record struct EndpointAddress(Uri Url, string? User, Secret? P
             return ReadStore(text, ref address);
         if (text.Contains('@', StringComparison.Ordinal))
             return "an endpoint has no user or password";
+        if (scheme > 0 && text[..scheme] is "dns" or "dns+https" or "srv" or "srv+https")
+            return ReadName(text, scheme, ref address);
         if (IsNoText(text))
             return $"{Printable.Quote(text)} is not a URL in ASCII";
 
@@ -37,9 +41,32 @@ internal readonly record struct EndpointAddress(Uri Url, string? User, Secret? P
 
     public override string ToString()
     {
+        if (Discovery != EndpointDiscovery.None)
+            return new EndpointConfig { Url = Url, Discovery = Discovery }.Text;
         var authority = Url.GetLeftPart(UriPartial.Authority);
         var path = Url.AbsolutePath.Length > 1 ? Url.AbsolutePath : "";
         return User is null ? authority + path : authority.Replace("://", $"://{Uri.EscapeDataString(User)}@", StringComparison.Ordinal) + path;
+    }
+
+    // dns://name:port, srv://_http._tcp.name, and both with +https. Written as the http or https URL that its endpoints have.
+    private static string? ReadName(string text, int scheme, ref EndpointAddress address)
+    {
+        var isService = text.StartsWith("srv", StringComparison.Ordinal);
+        var name = text[(scheme + 3)..];
+        var colon = name.IndexOf(':', StringComparison.Ordinal);
+        var host = colon < 0 ? name : name[..colon];
+        if (isService && colon >= 0)
+            return $"{Printable.Quote(text)}: the port of a service is what DNS says";
+        if (!isService && (colon < 0 || !ushort.TryParse(name.AsSpan(colon + 1), NumberStyles.None, CultureInfo.InvariantCulture, out var port) || port == 0))
+            return $"{Printable.Quote(text)} needs a port from 1 to 65535 behind the name";
+        if (HttpSyntax.ReadHost(host, out var lower) is { } problem)
+            return problem;
+        if (System.Net.IPAddress.TryParse(host, out _))
+            return $"{Printable.Quote(text)} is an address already; write http:// or https:// before it";
+        var isTls = text.AsSpan(0, scheme).EndsWith("+https");
+        var url = new Uri($"{(isTls ? "https" : "http")}://{lower}{(colon < 0 ? "" : name[colon..])}");
+        address = new EndpointAddress(url, null, null, isService ? EndpointDiscovery.Services : EndpointDiscovery.Addresses);
+        return null;
     }
 
     // postgres://user:password@host:port/database, redis://user:password@host:port

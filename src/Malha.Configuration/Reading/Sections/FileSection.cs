@@ -24,6 +24,8 @@ internal static class FileSection
             "Peers whose Malha-Timeout, Malha-Attempt and Malha-Class are believed; everybody else's are dropped.")
         .Optional("services", Forms.Named(ServiceSection.Section), "no services", c => c.Services, (c, v) => c with { Services = v },
             "The services behind Malha, by name.")
+        .Optional("dns", DnsSection.Section, "all of its keys' defaults", c => c.Dns, (c, v) => c with { Dns = v },
+            "How the endpoints are found that stand as dns:// or srv:// in the file.")
         .Optional("routes", new ListShape<RouteConfig>(RouteSection.Section), "no routes: every request is answered 404",
             c => c.Routes, (c, v) => c with { Routes = v },
             "Which request goes where; the most specific match wins, and the first of equally specific ones.")

@@ -57,6 +57,7 @@ public sealed record ServiceView(
 
 /// <summary>One address of a service.</summary>
 /// <param name="Url">Scheme, host and port.</param>
+/// <param name="FoundUnder">The name under which DNS has given it; null when the file says it.</param>
 /// <param name="Weight">Its share of the traffic relative to the others'.</param>
 /// <param name="Draining">Whether it runs empty, and gets nothing new.</param>
 /// <param name="Breaker">What calls meet: `closed`, `open`, `half-open` or `ramping`; null when it has no breaker.</param>
@@ -70,7 +71,7 @@ public sealed record ServiceView(
 /// <param name="Attempts">What it was asked.</param>
 /// <param name="Health">How it is.</param>
 public sealed record EndpointView(
-    string Url, int Weight, bool Draining, string? Breaker, int InFlight, int Pending, int OpenConnections, int ConnectingConnections, long Connects, long ConnectFailures, long Retries,
+    string Url, string? FoundUnder, int Weight, bool Draining, string? Breaker, int InFlight, int Pending, int OpenConnections, int ConnectingConnections, long Connects, long ConnectFailures, long Retries,
     TrafficView Attempts, EndpointHealthView Health)
 {
     internal static EndpointView Of(ServiceModel service, EndpointState endpoint, Moment now)
@@ -78,7 +79,8 @@ public sealed record EndpointView(
         var metrics = endpoint.Metrics;
         return new EndpointView(
             endpoint.Name,
-            endpoint.Config.Weight,
+            endpoint.Config.FoundUnder,
+            (int)endpoint.Load.FullWeight,
             endpoint.IsDraining,
             endpoint.Breaker is { } breaker ? BreakerNames.Of(BreakerNames.Effective(breaker.Snapshot(now))) : null,
             endpoint.InFlight,

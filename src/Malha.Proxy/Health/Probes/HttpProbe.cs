@@ -59,6 +59,8 @@ internal sealed class HttpProbe(EndpointConfig endpoint, ProbeDialer dialer, IRe
             Version = HttpVersion.Version11,
             VersionPolicy = HttpVersionPolicy.RequestVersionExact,
         };
+        if (endpoint.FoundUnder is not null)
+            request.Headers.Host = endpoint.Authority;
         if (step.Body.Length > 0)
             request.Content = new ByteArrayContent(Encoding.UTF8.GetBytes(step.Body));
         request.Headers.TryAddWithoutValidation("User-Agent", "malha-health");

@@ -45,6 +45,13 @@ internal static class GatewayMetricsReader
         yield return new("malha.engine.delay", MetricKind.Histogram, "s", "Time that a thread of the socket engine took to come to a new event.",
             [.. host.Telemetry.EngineDelays.Select((delays, index) => new MetricPoint([new("engine", index.ToString(CultureInfo.InvariantCulture))], Durations: delays.Read()))]);
 
+        var names = host.DnsNames.Select(name => (Labels: (MetricLabel[])[new("dns.question.name", name.Question.Name)], Name: name)).ToArray();
+        yield return new("malha.dns.questions", MetricKind.Counter, "{question}", "Times that DNS was asked for endpoints.",
+            [.. names.SelectMany(one => (MetricPoint[])[new([.. one.Labels, new("result", "answered")], one.Name.Counts.Answered), new([.. one.Labels, new("result", "failed")], one.Name.Counts.Failed)])]);
+        yield return new("malha.dns.endpoints", MetricKind.Gauge, "{endpoint}", "Endpoints of the last good answer.", [.. names.Select(one => new MetricPoint(one.Labels, one.Name.Targets?.Length ?? 0))]);
+        yield return new("malha.dns.answer.age", MetricKind.Gauge, "s", "How old the last good answer is; absent before the first.",
+            [.. names.Where(one => one.Name.Age is not null).Select(one => new MetricPoint(one.Labels, one.Name.Age!.Value.TotalSeconds))]);
+
         if (host.Telemetry.Output is { } output)
         {
             yield return new("malha.log.lines", MetricKind.Counter, "{line}", "Log lines taken.", [new MetricPoint([], output.Lines)]);

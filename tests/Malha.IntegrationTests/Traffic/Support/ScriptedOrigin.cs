@@ -18,12 +18,12 @@ internal sealed class ScriptedOrigin : IAsyncDisposable
     private readonly Task _accepting;
     private int _connections;
 
-    private ScriptedOrigin(Func<Peer, int, Task> serve, SslServerAuthenticationOptions? tls, IPAddress address)
+    private ScriptedOrigin(Func<Peer, int, Task> serve, SslServerAuthenticationOptions? tls, IPAddress address, int port)
     {
         _serve = serve;
         _tls = tls;
         _listener = new Socket(address.AddressFamily, SocketType.Stream, ProtocolType.Tcp);
-        _listener.Bind(new IPEndPoint(address, 0));
+        _listener.Bind(new IPEndPoint(address, port));
         _listener.Listen(4096);
         Port = ((IPEndPoint)_listener.LocalEndPoint!).Port;
         _accepting = AcceptAsync();
@@ -39,17 +39,17 @@ internal sealed class ScriptedOrigin : IAsyncDisposable
     /// <summary>What went wrong in a script, other than a connection that broke.</summary>
     public IReadOnlyCollection<Exception> Faults => _faults;
 
-    public static ScriptedOrigin Start(Func<Peer, int, Task> serve, SslServerAuthenticationOptions? tls = null, IPAddress? address = null) =>
-        new(serve, tls, address ?? IPAddress.Loopback);
+    public static ScriptedOrigin Start(Func<Peer, int, Task> serve, SslServerAuthenticationOptions? tls = null, IPAddress? address = null, int port = 0) =>
+        new(serve, tls, address ?? IPAddress.Loopback, port);
 
     public static ScriptedOrigin Start(Func<Peer, Task> serve, SslServerAuthenticationOptions? tls = null) => Start((peer, _) => serve(peer), tls);
 
     /// <summary>Answers each whole request with what the function makes of it.</summary>
-    public static ScriptedOrigin Answering(Func<WireRequest, string> answer, SslServerAuthenticationOptions? tls = null) => Start(async (peer, _) =>
+    public static ScriptedOrigin Answering(Func<WireRequest, string> answer, SslServerAuthenticationOptions? tls = null, IPAddress? address = null, int port = 0) => Start(async (peer, _) =>
     {
         while (await peer.ReadRequestAsync() is { } request)
             await peer.SendAsync(answer(request));
-    }, tls);
+    }, tls, address, port);
 
     /// <summary>Answers each request with its own line, fields and body, as text.</summary>
     public static ScriptedOrigin Echoing() => Answering(request => Answer(Echo(request)));
