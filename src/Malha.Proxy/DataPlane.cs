@@ -10,6 +10,9 @@ namespace Malha.Proxy;
 /// <summary>What all connections share: the clock and its wheel, the pipeline, the pool of exchanges, and the configuration in force.</summary>
 internal sealed class DataPlane : IDisposable
 {
+    /// <summary>The wheel ticks a hundred times a second; when it has stood still for so long, no deadline holds any more.</summary>
+    public const long MaxWheelLagMs = 10_000;
+
     private readonly ThreadLocal<LocalStack<Exchange>> _exchanges;
     private readonly ProcessUse _process;
     private GatewayModel _model;

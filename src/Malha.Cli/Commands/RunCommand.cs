@@ -78,16 +78,28 @@ internal static class RunCommand
         await using var admin = AdminRole.Start(host, watcher, TimeProvider.System, out problem, delivery);
         if (admin is null)
             return Fail(Usage.CannotReach, problem!);
+        using var manager = ServiceManager.Find(Environment.GetEnvironmentVariable, TimeProvider.System);
         using var hangUp = PosixSignalRegistration.Create(PosixSignal.SIGHUP, context =>
         {
             context.Cancel = true;
-            _ = watcher?.ReloadAsync();
+            _ = ReloadAsync(watcher, manager);
         });
+        manager?.Ready();
+        manager?.Watch(() => host.Plane.Wheel.LagMs <= DataPlane.MaxWheelLagMs);
         await Task.WhenAny(stop.Given, exitWithStdin ? Console.OpenStandardInput().CopyToAsync(Stream.Null) : Task.Delay(Timeout.Infinite));
         stop.Dispose();
+        manager?.Stopping();
         // Requests are still accepted for later until the last of them is answered; deliveries begin no more.
         await Task.WhenAll(host.DrainAsync(GatewayHost.DrainPatience), lane!.DrainAsync(GatewayHost.DrainPatience));
         return Usage.Done;
+    }
+
+    private static async Task ReloadAsync(ConfigFileWatcher? watcher, ServiceManager? manager)
+    {
+        manager?.Reloading();
+        if (watcher is not null)
+            await watcher.ReloadAsync();
+        manager?.Ready();
     }
 
     private static int Fail(int code, string problem)

@@ -125,7 +125,7 @@ public sealed record EndpointConfig : ConfigItem
     /// <summary>As the file writes it, without user, password and path.</summary>
     public string Text => Discovery switch
     {
-        EndpointDiscovery.Addresses => $"dns{(IsTls ? "+https" : "")}://{Url.Authority}",
+        EndpointDiscovery.Addresses => string.Create(System.Globalization.CultureInfo.InvariantCulture, $"dns{(IsTls ? "+https" : "")}://{Url.Host}:{Url.Port}"),
         EndpointDiscovery.Services => $"srv{(IsTls ? "+https" : "")}://{Url.Host}",
         _ => Url.GetLeftPart(UriPartial.Authority),
     };

@@ -13,9 +13,6 @@ namespace Malha.ControlPlane.Api;
 /// <summary>Listeners, services, endpoints and routes; probes and metrics.</summary>
 internal static class GatewayEndpoints
 {
-    /// <summary>The wheel ticks a hundred times a second; when it has stood still for so long, no deadline holds any more.</summary>
-    private const long MaxWheelLagMs = 10_000;
-
     public static void Map(IEndpointRouteBuilder app)
     {
         app.MapGet("/livez", Live).Produces<string>(200, "text/plain").Produces<string>(503, "text/plain").WithTags("probes");
@@ -32,7 +29,7 @@ internal static class GatewayEndpoints
     internal static ContentHttpResult Live(GatewayHost gateway)
     {
         var lag = gateway.Plane.Wheel.LagMs;
-        return lag <= MaxWheelLagMs ? TypedResults.Text("live\n") : TypedResults.Text($"the timers have stood still for {lag} ms\n", statusCode: 503);
+        return lag <= DataPlane.MaxWheelLagMs ? TypedResults.Text("live\n") : TypedResults.Text($"the timers have stood still for {lag} ms\n", statusCode: 503);
     }
 
     [EndpointSummary("Whether the gateway should get new connections: 503 while it stops, and while it is short of resources and accepts none.")]
