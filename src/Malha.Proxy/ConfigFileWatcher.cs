@@ -40,7 +40,12 @@ internal sealed class ConfigFileWatcher : IDisposable
         _reading.Dispose();
     }
 
-    private void Watch() => _folders.Follow([_path, .. _current.Files().Select(file => file.Path)]);
+    // What changed after it was read and before it was watched would never be noticed: it is looked at once more.
+    private void Watch()
+    {
+        _folders.Follow([_path, .. _current.Files().Select(file => file.Path)]);
+        Settle();
+    }
 
     private void Settle() => _settled.Change(Settling, Timeout.InfiniteTimeSpan);
 

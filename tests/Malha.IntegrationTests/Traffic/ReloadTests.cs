@@ -3,6 +3,7 @@ using System.Net;
 using System.Net.Sockets;
 using Malha.IntegrationTests.Harness;
 using Malha.IntegrationTests.Traffic.Support;
+using Malha.Proxy;
 
 namespace Malha.IntegrationTests.Traffic;
 
@@ -48,6 +49,21 @@ public sealed class ReloadTests
                 $"headers: {{ request: {{ set: {{ x-version: v{number} }} }} }}") + TestGateway.Quiet;
 
         static int Told(string output) => Count(output, "\"reloaded\"") + Count(output, "\"reload-refused\"");
+    }
+
+    [Fact]
+    public async Task File_that_changed_after_it_was_read_and_before_it_was_watched_is_noticed()
+    {
+        await using var origin = ScriptedOrigin.Echoing();
+        var before = TestGateway.File(origin.Url);
+        await using var gateway = TestGateway.Start(before);
+        var folder = Directory.CreateTempSubdirectory("malha-watch-");
+        var file = Path.Combine(folder.FullName, "malha.yaml");
+        await File.WriteAllTextAsync(file, TestGateway.File(origin.Url, "timeout: 7s"), TestContext.Current.CancellationToken);
+        using var watcher = new ConfigFileWatcher(file, TestGateway.Read(before), gateway.Host, TimeProvider.System);
+        await Eventually.HoldsAsync(() => gateway.Host.LastReload is { IsGood: true }, "it is read again");
+        Assert.Equal(TimeSpan.FromSeconds(7), gateway.Service().Config.Timeout);
+        folder.Delete(recursive: true);
     }
 
     [Fact]
