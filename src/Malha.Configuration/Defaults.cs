@@ -232,6 +232,12 @@ public static class Defaults
 
     public static readonly Default<long> DeliveryMinFree = new(256L << 20, "what is in memory must fit into tables, and the logs that it is in beside them");
 
+    public static readonly Default<int> KafkaReplication = new(3, "Kafka's advice for what must not be lost: one copy may be away for maintenance and another die");
+
+    public static readonly Default<int> KafkaMinInsync = new(2, "with three copies: acks all means two disks at least, and one broker may be away");
+
+    public static readonly Default<KafkaMechanism> KafkaMechanism = new(Configuration.KafkaMechanism.ScramSha512, "the strongest that Kafka has for passwords");
+
     public static readonly Default<AckChoice> DeferAcks = new(AckChoice.All, "what was answered 202 is not lost");
 
     public static readonly Default<TimeSpan> DeferTtl = new(TimeSpan.FromHours(24), "what nobody could do for a day is not done unasked any more");

@@ -1,5 +1,6 @@
 using Malha.Configuration;
 using Malha.Delivery.Deferral;
+using Malha.Delivery.Kafka;
 using Malha.Delivery.Log;
 using Malha.Proxy;
 using Malha.Proxy.Telemetry.Logging;
@@ -69,7 +70,7 @@ internal sealed class DeliveryRole : IAsyncDisposable
             return;
         var config = _gateway.Plane.Model.Config.Delivery;
         if (Lane is { } lane && config is not null && PathOf(config) == PathOf(lane.Settings.Config) && config.MaxBody == lane.Settings.Config.MaxBody
-            && config.MinFree == lane.Settings.Config.MinFree)
+            && config.MinFree == lane.Settings.Config.MinFree && config.Engine == lane.Settings.Config.Engine && Equals(config.Kafka, lane.Settings.Config.Kafka))
         {
             lane.Update(config);
             return;
@@ -81,17 +82,31 @@ internal sealed class DeliveryRole : IAsyncDisposable
 
     private bool TryOpen(DeliveryConfig config, out string? problem)
     {
-        var (report, log) = EmbeddedLog.Open(LogOf(config), _gateway.Plane.Time);
-        problem = log is null ? $"{config.Source}: delivery: {report.Message}" : null;
-        if (log is null)
+        IOperationStore? store = config.Engine == DeliveryEngine.Kafka ? OpenKafka(config, out problem) : OpenEmbedded(config, out problem);
+        if (store is null)
             return false;
-        if (report.Message.Length > 0)
-            _gateway.Telemetry.Events.Warning("delivery-log", ("found", report.Message));
-        var lane = new Lane(_gateway, log, config, Path.Combine(PathOf(config), "bodies"));
+        var lane = new Lane(_gateway, store, config, Path.Combine(PathOf(config), "bodies"));
         _gateway.Plane.Deferral = new LaneDeferral(lane);
         lane.Dispatcher.Start();
         Volatile.Write(ref _lane, lane);
         return true;
+    }
+
+    private EmbeddedLog? OpenEmbedded(DeliveryConfig config, out string? problem)
+    {
+        var (report, log) = EmbeddedLog.Open(LogOf(config), _gateway.Plane.Time);
+        problem = log is null ? $"{config.Source}: delivery: {report.Message}" : null;
+        if (log is not null && report.Message.Length > 0)
+            _gateway.Telemetry.Events.Warning("delivery-log", ("found", report.Message));
+        return log;
+    }
+
+    // A method of its own: without it Kafka's library is not loaded.
+    private KafkaStore? OpenKafka(DeliveryConfig config, out string? problem)
+    {
+        var (found, store) = KafkaStore.Open(config, LogOf(config), lane => _gateway.Plane.Model.Services.ContainsKey(lane), _gateway.Plane.Time);
+        problem = store is null ? $"{config.Source}: delivery: {found}" : null;
+        return store;
     }
 
     private async Task CloseAsync()

@@ -21,7 +21,11 @@ internal interface IOperationStore : IAsyncDisposable
     /// <summary>Called with a lane and the time at which something of it falls due that did not before. On a thread of the engine's, which it must not hold up.</summary>
     Action<string, DateTimeOffset>? Moved { get; set; }
 
-    Durability DurabilityOf(AckLevel acks);
+    /// <summary>Called with an operation that another gateway has brought to its end. On a thread of the engine's, which it must not hold up.</summary>
+    Action<OperationId>? Ended { get; set; }
+
+    /// <summary>What its 202 promised, or what has become of that since.</summary>
+    Durability DurabilityOf(Operation operation);
 
     /// <summary>
     /// Stores a new operation and ends when it is as durable as its acks say. It waits behind others of its lane and key. Outcomes: done; exists and payload differs (its

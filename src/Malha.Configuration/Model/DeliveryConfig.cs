@@ -5,6 +5,9 @@ public sealed record DeliveryConfig : ConfigItem
 {
     public DeliveryEngine Engine { get; init; } = Defaults.DeliveryEngine.Value;
 
+    /// <summary>Set with the engine of that name.</summary>
+    public KafkaConfig? Kafka { get; init; }
+
     /// <summary>The folder of the embedded log; relative to the folder of the file.</summary>
     public string Path { get; init; } = "";
 
@@ -35,6 +38,58 @@ public enum DeliveryEngine
 {
     /// <summary>A log on this machine's disk.</summary>
     Embedded,
+
+    /// <summary>Apache Kafka, which several gateways share.</summary>
+    Kafka,
+}
+
+/// <summary>Where Kafka is, and what is asked of it.</summary>
+public sealed record KafkaConfig : ConfigItem
+{
+    /// <summary>Brokers as HOST:PORT; the others are learnt from these.</summary>
+    public ConfigList<string> Bootstrap { get; init; } = [];
+
+    /// <summary>Copies of everything that Malha's topics hold.</summary>
+    public int Replication { get; init; } = Defaults.KafkaReplication.Value;
+
+    /// <summary>How many of them must be in sync for a write at acks all.</summary>
+    public int MinInsync { get; init; } = Defaults.KafkaMinInsync.Value;
+
+    /// <summary>Null: none is asked for.</summary>
+    public KafkaLoginConfig? Login { get; init; }
+
+    /// <summary>Null: in clear.</summary>
+    public KafkaTlsConfig? Tls { get; init; }
+}
+
+/// <summary>Who Malha is to Kafka (SASL).</summary>
+public sealed record KafkaLoginConfig : ConfigItem
+{
+    public KafkaMechanism Mechanism { get; init; } = Defaults.KafkaMechanism.Value;
+
+    public string User { get; init; } = "";
+
+    public Secret Password { get; init; } = null!;
+}
+
+/// <summary>How the password is shown.</summary>
+public enum KafkaMechanism
+{
+    Plain,
+    ScramSha256,
+    ScramSha512,
+}
+
+/// <summary>TLS to Kafka's brokers.</summary>
+public sealed record KafkaTlsConfig : ConfigItem
+{
+    /// <summary>PEM certificates of the authorities that are trusted instead of the system's.</summary>
+    public ConfigFile? Ca { get; init; }
+
+    /// <summary>The PEM certificate that Malha presents; goes with <see cref="Key"/>.</summary>
+    public ConfigFile? Certificate { get; init; }
+
+    public ConfigFile? Key { get; init; }
 }
 
 /// <summary>When and how a route's requests are accepted for later.</summary>

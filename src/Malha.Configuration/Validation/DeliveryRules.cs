@@ -8,11 +8,36 @@ internal static class DeliveryRules
     /// <summary>A key of less chance can be guessed from one sealed credential.</summary>
     private const int KeyLength = 32;
 
+    /// <summary>Kafka's own bound for a record, message.max.bytes, is 1 MiB; Malha's topics have twice that.</summary>
+    private const long KafkaBodyBytes = 1 << 20;
+
     public static void Check(MalhaConfig config, ErrorList errors)
     {
         if (config.Delivery is not { } delivery || delivery.Source.IsBroken)
             return;
+        Check(delivery, errors);
         foreach (var key in delivery.CredentialKeys.Where(key => key.Reveal().Length < KeyLength))
             errors.Add(delivery.Source.Of("credentialKeys"), $"the key from {key.Origin} has less than {KeyLength} characters; make one with: openssl rand -base64 32");
+    }
+
+    private static void Check(DeliveryConfig delivery, ErrorList errors)
+    {
+        if (delivery.Engine != DeliveryEngine.Kafka)
+            return;
+        if (delivery.Kafka is not { } kafka)
+        {
+            errors.Add(delivery.Source.Of("engine"), "engine: kafka needs to know where Kafka is; add kafka: { bootstrap: HOST:PORT }");
+            return;
+        }
+        if (kafka.Source.IsBroken)
+            return;
+        if (kafka.MinInsync > kafka.Replication)
+            errors.Add(kafka.Source.Of("minInsync"), "minInsync is more than replication: no write could ever be acknowledged");
+        if (delivery.MaxBody > KafkaBodyBytes)
+            errors.Add(delivery.Source.Of("maxBody"), "with engine: kafka maxBody is at most 1MiB, since a record must hold it");
+        if (kafka.Tls is { } tls && tls.Certificate is null != tls.Key is null)
+            errors.Add(tls.Source, "certificate and key go together");
+        if (kafka is { Login.Mechanism: KafkaMechanism.Plain, Tls: null })
+            errors.Add(kafka.Login.Source, "mechanism: plain sends the password as it is; add tls, or use scram-sha-512");
     }
 }

@@ -43,6 +43,7 @@ internal sealed class Dispatcher : IAsyncDisposable
     public void Start()
     {
         _lane.Store.Moved = (name, due) => Of(name).FallsDue(due);
+        _lane.Store.Ended = _lane.Ends.Ended;
         foreach (var name in _lane.Store.Lanes().Value ?? [])
             Of(name).FallsDue(DateTimeOffset.UnixEpoch);
         _sweeping = Task.Run(SweepAsync);
@@ -135,6 +136,7 @@ internal sealed class Dispatcher : IAsyncDisposable
     public async ValueTask DisposeAsync()
     {
         _lane.Store.Moved = null;
+        _lane.Store.Ended = null;
         await DrainAsync(TimeSpan.Zero);
         _stopping.Dispose();
     }

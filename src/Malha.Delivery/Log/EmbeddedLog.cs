@@ -40,6 +40,9 @@ internal sealed class EmbeddedLog : IOperationStore
         set => _depths.Moved = value;
     }
 
+    /// <summary>Never called: nobody else has this log.</summary>
+    public Action<OperationId>? Ended { get; set; }
+
     /// <summary>What opening found, the last time that it was opened.</summary>
     public OpenReport LastReport => Volatile.Read(ref _lastReport);
 
@@ -61,7 +64,7 @@ internal sealed class EmbeddedLog : IOperationStore
         return (report, null);
     }
 
-    public Durability DurabilityOf(AckLevel acks) => new(acks, acks switch { AckLevel.None => "memory", AckLevel.Leader => "operating-system", _ => "local-disk" }, 1);
+    public Durability DurabilityOf(Operation operation) => new(operation.Acks, operation.Acks switch { AckLevel.None => "memory", AckLevel.Leader => "operating-system", _ => "local-disk" }, 1);
 
     /// <summary>
     /// Stores a new operation. At <c>none</c> it ends when it is queued, unless an Idempotency-Key must be looked up first. Position and revision are given by the log.
@@ -84,6 +87,11 @@ internal sealed class EmbeddedLog : IOperationStore
     /// <summary>Removes all that there is of an operation.</summary>
     public ValueTask<LogResult> ForgetAsync(OperationId id, long revision, AckLevel acks, CancellationToken cancellation = default) =>
         WriteAsync(new LogCommand.Forget(id, revision), Written(acks), false, cancellation);
+
+    /// <summary>Stores a note of whoever uses the log instead of the one before: it is there when all is that was stored before it.</summary>
+    public ValueTask<LogResult> NoteAsync(byte[] note, CancellationToken cancellation = default) => WriteAsync(new LogCommand.Note(note), AckLevel.Leader, false, cancellation);
+
+    public LogRead<byte[]> Note() => Read(store => store.Get(Family.Meta, StoreKeys.NoteKey));
 
     public LogRead<Operation> Find(OperationId id) => Read(store => store.Operation(id, out var damaged) is var found && damaged ? throw new DamagedRecord() : found);
 

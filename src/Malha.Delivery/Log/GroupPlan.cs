@@ -67,8 +67,15 @@ internal sealed class GroupPlan : IDisposable
         LogCommand.Accept accept => Accept(accept, again),
         LogCommand.Update update => new LogResult(Update(update), command.Id),
         LogCommand.Forget forget => new LogResult(Forget(forget), command.Id),
+        LogCommand.Note note => Note(note),
         _ => throw new InvalidOperationException(command.GetType().Name),
     };
+
+    private LogResult Note(LogCommand.Note note)
+    {
+        _store.Put(_batch, Family.Meta, StoreKeys.NoteKey, note.Text);
+        return new LogResult(LogOutcome.Done, note.Id);
+    }
 
     private LogResult Accept(LogCommand.Accept accept, bool again)
     {

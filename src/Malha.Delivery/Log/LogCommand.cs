@@ -20,6 +20,12 @@ internal abstract record LogCommand(OperationId Id)
         public override long Bytes => RecordBytes + (Answer?.Body.Length ?? 0);
     }
 
+    /// <summary>Of whoever uses the log: it means nothing here.</summary>
+    internal sealed record Note(byte[] Text) : LogCommand(default(OperationId))
+    {
+        public override long Bytes => RecordBytes + Text.Length;
+    }
+
     /// <summary>The end of retention: nothing of it stays.</summary>
     internal sealed record Forget(OperationId Id, long Revision) : LogCommand(Id)
     {

@@ -60,6 +60,7 @@ internal static class StoreKeys
 {
     public static readonly byte[] FormatKey = "format"u8.ToArray();
     public static readonly byte[] PositionKey = "position"u8.ToArray();
+    public static readonly byte[] NoteKey = "note"u8.ToArray();
 
     private const int Number = sizeof(long);
 

@@ -102,6 +102,12 @@ internal sealed record Operation
     /// <summary>Counts its changes: a change names the one that it builds on.</summary>
     public long Revision { get; init; }
 
+    /// <summary>Counts what became of it, the same for all gateways that share it; 0: none do.</summary>
+    public long Change { get; init; }
+
+    /// <summary>Its place in its partition of a log that gateways share.</summary>
+    public long LogOffset { get; init; }
+
     /// <summary>Fields that a newer version wrote and this one does not know: kept as they are, and written back.</summary>
     public ReadOnlyMemory<byte> Unknown { get; init; }
 }

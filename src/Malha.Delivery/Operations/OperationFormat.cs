@@ -17,7 +17,7 @@ internal static class OperationFormat
         public const int Id = 1, Owner = 2, Class = 3, Service = 4, Lane = 5, Key = 6, Acks = 7, Method = 8, Target = 9, Header = 10, Credentials = 11, Trace = 12,
             Callback = 13, BodyBytes = 14, Deduplication = 15, State = 16, DeadCause = 17, AttemptCount = 18, Attempt = 19, Created = 20, Due = 21, Expires = 22,
             Finished = 23, Forget = 24, AnswerStatus = 25, Position = 26, Revision = 27, IsBehind = 28, Refusals = 29, Route = 30, RequestId = 31, ClientAddress = 32,
-            CameOverTls = 33, HasLostCredentials = 34;
+            CameOverTls = 33, HasLostCredentials = 34, Change = 35, LogOffset = 36;
     }
 
     private static class AnswerTags
@@ -73,6 +73,8 @@ internal static class OperationFormat
         to.Number(Tags.Revision, operation.Revision);
         to.Number(Tags.IsBehind, operation.IsBehind ? 1 : 0);
         to.Number(Tags.Refusals, operation.Refusals);
+        to.Number(Tags.Change, operation.Change);
+        to.Number(Tags.LogOffset, operation.LogOffset);
     }
 
     /// <summary>Null: these bytes are no operation that this version can read.</summary>
@@ -177,6 +179,8 @@ internal static class OperationFormat
         Tags.Revision => operation with { Revision = fields.Number() },
         Tags.IsBehind => operation with { IsBehind = fields.Number() != 0 },
         Tags.Refusals => operation with { Refusals = (int)fields.Number() },
+        Tags.Change => operation with { Change = fields.Number() },
+        Tags.LogOffset => operation with { LogOffset = fields.Number() },
         _ => null,
     };
 

@@ -14,6 +14,12 @@ internal readonly record struct OperationId(UInt128 Value)
 
     private const int TimeBytes = 6;
 
+    /// <summary>The end of the year 9999: more is no time.</summary>
+    private const long LatestMs = 253_402_300_799_999;
+
+    /// <summary>When it was given, by the clock of whoever gave it; who made one up may have chosen any time.</summary>
+    public DateTimeOffset Created => DateTimeOffset.FromUnixTimeMilliseconds(Math.Min((long)(Value >> (8 * (Length - TimeBytes))), LatestMs));
+
     public static OperationId New(DateTimeOffset now, RandomNumberGenerator chance)
     {
         Span<byte> bytes = stackalloc byte[Length];

@@ -42,7 +42,7 @@ public sealed record OperationView(
         var before = waits && !isRunning ? lane.Store.Before(operation.Lane, operation.Position, CountedAtMost) : CountedAtMost;
         var isDue = waits && !operation.IsBehind && !isRunning;
         return new OperationView(
-            operation.Id.ToString(), OperationNames.Of(operation.State, isRunning && waits), DurabilityView.Of(lane.Store.DurabilityOf(operation.Acks)), operation.Method,
+            operation.Id.ToString(), OperationNames.Of(operation.State, isRunning && waits), DurabilityView.Of(lane.Store.DurabilityOf(operation)), operation.Method,
             operation.Target, operation.Service, operation.Route, OperationOwner.ClientOf(operation.Owner), operation.Key.Length > 0 ? operation.Key : null, operation.RequestId,
             operation.BodyBytes, operation.HasLostCredentials ? "not-kept" : operation.SealedCredentials.IsEmpty ? "none" : "sealed", operation.Created,
             waits ? operation.Expires : null, isDue ? operation.Due : null, waits && !isRunning ? lane.Dispatcher.WhyWaits(operation) : null,
@@ -54,7 +54,7 @@ public sealed record OperationView(
 
 /// <summary>What a 202 promised.</summary>
 /// <param name="Level">none, leader or all.</param>
-/// <param name="Where">memory, operating-system, or local-disk.</param>
+/// <param name="Where">memory, operating-system, local-disk, or kafka.</param>
 /// <param name="Copies">How many there are.</param>
 public sealed record DurabilityView(string Level, string Where, int Copies)
 {

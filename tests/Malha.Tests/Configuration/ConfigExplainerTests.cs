@@ -77,7 +77,7 @@ public sealed class ConfigExplainerTests
               a: { endpoints: [https://a.example], tls: {}, retry: {}, hedge: {}, breaker: { slow: { over: 1s } }, health: { path: /health, expect: {} } }
               b: { endpoints: [http://b.example], health: { steps: [{ path: / }] } }
             routes: [{ redirect: { to: / } }, { match: { path: /a }, respond: {} }, { match: { path: /b }, service: b, mirror: { service: a } }, { match: { path: /c }, service: b, defer: { when: always } }]
-            delivery: { path: data }
+            delivery: { path: data, kafka: { bootstrap: "broker:9092", login: { user: malha, password: env:LONG_KEY } } }
             """, directory.Path)).Where(setting => setting.Origin.StartsWith("default (", StringComparison.Ordinal)).ToArray();
         foreach (var field in typeof(Defaults).GetFields(BindingFlags.Public | BindingFlags.Static))
         {

@@ -258,6 +258,19 @@ public sealed class MalhaSchemaTests
         { "delivery.retention", Delivery("retention: 48h") },
         { "delivery.deadLetterRetention", Delivery("deadLetterRetention: 720h") },
         { "delivery.minFree", Delivery("minFree: 1GiB") },
+        { "delivery.engine", Delivery("engine: kafka, kafka: { bootstrap: broker:9092 }") },
+        { "delivery.kafka", Kafka("replication: 3") },
+        { "delivery.kafka.bootstrap", Delivery("engine: kafka, kafka: { bootstrap: [broker:9092, \"[::1]:9092\"] }") },
+        { "delivery.kafka.replication", Kafka("replication: 1, minInsync: 1") },
+        { "delivery.kafka.minInsync", Kafka("minInsync: 2") },
+        { "delivery.kafka.login", Kafka("login: { user: malha, password: env:LONG_KEY }") },
+        { "delivery.kafka.login.user", Kafka("login: { user: malha, password: env:LONG_KEY }") },
+        { "delivery.kafka.login.password", Kafka("login: { user: malha, password: env:LONG_KEY }") },
+        { "delivery.kafka.login.mechanism", Kafka("login: { user: malha, password: env:LONG_KEY, mechanism: scram-sha-256 }") },
+        { "delivery.kafka.tls", Kafka("tls: {}") },
+        { "delivery.kafka.tls.ca", Kafka("tls: { ca: file:cert.pem }") },
+        { "delivery.kafka.tls.certificate", Kafka("tls: { certificate: file:cert.pem, key: file:key.pem }") },
+        { "delivery.kafka.tls.key", Kafka("tls: { certificate: file:cert.pem, key: file:key.pem }") },
         { "routes.defer.when", Defer("acks: none") },
         { "routes.defer.overloaded", Defer("overloaded: 100") },
         { "routes.defer.overloaded", Defer("overloaded: off") },
@@ -282,6 +295,11 @@ public sealed class MalhaSchemaTests
         Yaml.Edge + "delivery: {}",
         Yaml.Edge + "delivery: { path: a, engine: redis }",
         Delivery("maxBody: 10"),
+        Kafka("replication: 0"),
+        Kafka("login: { user: malha }"),
+        Kafka("login: { user: malha, password: env:LONG_KEY, mechanism: gssapi }"),
+        Delivery("engine: kafka, kafka: { bootstrap: broker }"),
+        Delivery("engine: kafka, kafka: {}"),
         Delivery("attempts: 0"),
         Delivery("backoff: 1"),
         Delivery("credentialKeys: abc"),
@@ -502,6 +520,8 @@ public sealed class MalhaSchemaTests
     };
 
     private static string Listener(string key) => $"listeners: {{ a: {{ address: 127.0.0.1:0, {key} }} }}";
+
+    private static string Kafka(string keys) => Delivery($"engine: kafka, kafka: {{ bootstrap: broker:9092, {keys} }}");
 
     private static string Delivery(string keys) => Yaml.Edge + $"delivery: {{ path: data, {keys} }}";
 

@@ -36,7 +36,7 @@ internal static class AnyOperation
             TraceParent = texts[7], Callback = texts[8], Headers = headers, SealedCredentials = credentials, BodyBytes = numbers[0], Position = numbers[1], Revision = numbers[2],
             Acks = acks, State = state, DeadCause = cause, AttemptCount = counts[0], Attempts = attempts, AnswerStatus = counts[1], Created = times[0], Due = times[1],
             IsBehind = deduplicated, Refusals = counts[0] / 2, Route = texts[9], RequestId = texts[10], ClientAddress = texts[3], CameOverTls = !deduplicated, HasLostCredentials = deduplicated,
-            Expires = maybe[0], Finished = maybe[1], Forget = maybe[2],
+            Change = numbers[0] / 3, LogOffset = numbers[1] / 3, Expires = maybe[0], Finished = maybe[1], Forget = maybe[2],
             Deduplication = deduplicated ? Deduplication.Of(texts[9], texts[10], texts[5], texts[6], credentials) : null,
         };
 

@@ -7,16 +7,16 @@ internal static class DeliverySection
 {
     private const int KeysAtMost = 10;
 
-    private static readonly Shape<DeliveryEngine> Engine = new TextShape<DeliveryEngine>("embedded", "^embedded$", ReadEngine, _ => "embedded");
+    private static readonly Shape<DeliveryEngine> Engine = new ChoiceShape<DeliveryEngine>(("embedded", DeliveryEngine.Embedded), ("kafka", DeliveryEngine.Kafka));
 
     private static readonly Shape<string> Path = new TextShape<string>("a folder", "^.+$", ReadPath, path => path);
 
     public static Section<DeliveryConfig> Section { get; } =
-        new Section<DeliveryConfig>("the durable lane: engine, path, maxBody, credentialKeys, attempts, backoff, retention, deadLetterRetention, minFree", _ => new DeliveryConfig())
+        new Section<DeliveryConfig>("the durable lane: engine, path, maxBody, credentialKeys, attempts, backoff, retention, deadLetterRetention, minFree, kafka", _ => new DeliveryConfig())
         .Optional("engine", Engine, Defaults.DeliveryEngine, d => d.Engine, (d, v) => d with { Engine = v },
-            "What keeps the operations: a log on this machine's disk.")
+            "What keeps the operations: a log on this machine's disk, or Apache Kafka, which several gateways share.")
         .Required("path", Path, d => d.Path, (d, v) => d with { Path = v },
-            "The folder of the log; a relative one is relative to the folder of this file. One gateway at a time has it open.")
+            "The folder of the log, or with Kafka that of this gateway's copy and of what Kafka did not take in time; relative to the folder of this file. One gateway at a time has it open.")
         .Optional("maxBody", Forms.Size(0, 8 << 20), Defaults.DeliveryMaxBody, d => d.MaxBody, (d, v) => d with { MaxBody = v },
             "The largest body that is kept; a request with a larger one is passed on, and answered 503 where others are answered 202.")
         .Optional("credentialKeys", new OneOrMoreShape<Secret>(new SecretShape(), KeysAtMost), "credentials are not kept", d => d.CredentialKeys.Count == 0 ? null : d.CredentialKeys,
@@ -32,18 +32,8 @@ internal static class DeliverySection
             "The same for dead letters.")
         .Optional("minFree", Forms.Size(1 << 20, 1L << 40), Defaults.DeliveryMinFree, d => d.MinFree, (d, v) => d with { MinFree = v },
             "Nothing is accepted while less is free on the disk of the log.")
-        .NotYet("kafka");
-
-    private static string? ReadEngine(string text, out DeliveryEngine engine)
-    {
-        engine = DeliveryEngine.Embedded;
-        return text switch
-        {
-            "embedded" => null,
-            "kafka" => "not supported yet",
-            _ => $"{Printable.Quote(text)} is none of the choices",
-        };
-    }
+        .Optional("kafka", KafkaSection.Section, "needed by engine: kafka", d => d.Kafka, (d, v) => d with { Kafka = v },
+            "Where Kafka is, and what is asked of it.");
 
     private static string? ReadPath(string text, out string path)
     {
