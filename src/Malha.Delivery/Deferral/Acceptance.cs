@@ -38,6 +38,8 @@ internal sealed class Acceptance(Lane lane)
         LogResult result;
         using (var patience = new CancellationTokenSource(Patience, lane.Time))
             result = await lane.Store.AcceptAsync(operation, body, patience.Token);
+        // Before the answer: whoever has it may send the key again at once, and finds the operation.
+        kept.Release();
         if (result.Outcome == LogOutcome.PayloadDiffers)
             return Reused(result.Id);
         if (!result.IsAcknowledged)
@@ -52,6 +54,8 @@ internal sealed class Acceptance(Lane lane)
     /// <summary>A call with this Idempotency-Key made an operation before: the same answer, if it is the same call.</summary>
     public async ValueTask<Refusal> RepeatAsync(Exchange exchange, KeptRequest kept, Operation before)
     {
+        // The operation stands for the key now.
+        kept.Release();
         if (await ReadAsync(exchange, kept) is { IsNone: false } unread)
             return unread;
         if (kept.Body.IsTooLarge || kept.Body.IsLost || await kept.Body.ReadAsync() is not { } body)
