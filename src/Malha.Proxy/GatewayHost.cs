@@ -31,7 +31,7 @@ internal sealed class GatewayHost : IDisposable
     private readonly DnsWatch _dns;
     private readonly CertificateWatch _certificates;
     private readonly MachineLimits _machine = MachineLimits.Read();
-    private Dictionary<string, Http1Listener> _listeners = [];
+    private Dictionary<string, ClientListener> _listeners = [];
     private volatile bool _isDisposed;
 
     private GatewayHost(MalhaConfig config, GatewayRuntime runtime, TimeProvider time)
@@ -67,7 +67,7 @@ internal sealed class GatewayHost : IDisposable
     /// <summary>Whether it stops: it serves what it has, and should get nothing new.</summary>
     public bool IsDraining { get; private set; }
 
-    public IReadOnlyCollection<Http1Listener> Listeners => Volatile.Read(ref _listeners).Values;
+    public IReadOnlyCollection<ClientListener> Listeners => Volatile.Read(ref _listeners).Values;
 
     /// <summary>Makes a gateway and binds its listeners. Null with the problem when that is not possible.</summary>
     /// <param name="config">The configuration to begin with.</param>
@@ -89,11 +89,9 @@ internal sealed class GatewayHost : IDisposable
             if (problem is null)
             {
                 host._listeners = listeners;
-                host.Plane.Model.TakeEffect(runtime);
+                host.BringIn(host.Plane.Model);
                 telemetry.Follow(host.Plane.Model);
                 host.LoadedAt = time.GetUtcNow();
-                host._health.Follow(host.Plane.Model);
-                host._sharing.Follow(host.Plane.Model);
                 host.Plane.Protection.Update(ProtectionLimits.Of(config.Protection, host._machine));
                 problem = prepare?.Invoke(host);
             }
@@ -158,39 +156,6 @@ internal sealed class GatewayHost : IDisposable
         }
     }
 
-    // DNS has other endpoints for the configuration in force: those that stay keep what they have, those that are gone end with what they carry.
-    private async Task RefreshAsync()
-    {
-        await _reloading.WaitAsync();
-        try
-        {
-            // The first answers come before there is anything to change.
-            if (_isDisposed || Volatile.Read(ref _listeners).Count == 0)
-                return;
-            var before = Plane.Model;
-            var model = GatewayModel.Compile(before.Config, before, _runtime, _dns);
-            BringIn(model);
-            before.RetireAllBut(model);
-            Telemetry.Follow(model);
-        }
-        catch (Exception exception) when (exception is CryptographicException or IOException or UnauthorizedAccessException or ArgumentException)
-        {
-            Telemetry.Events.Error("dns-refused", ("problem", exception.Message));
-        }
-        finally
-        {
-            _reloading.Release();
-        }
-    }
-
-    private void BringIn(GatewayModel model)
-    {
-        model.TakeEffect(_runtime);
-        Plane.Swap(model);
-        _health.Follow(model);
-        _sharing.Follow(model);
-    }
-
     /// <summary>Notes how a reload ended, good or bad.</summary>
     public void Reloaded(ReloadStatus status)
     {
@@ -243,7 +208,40 @@ internal sealed class GatewayHost : IDisposable
         // The semaphore stays: an answer of DNS may just be waiting for it.
     }
 
-    private void StartListener(Http1Listener listener)
+    // DNS has other endpoints for the configuration in force: those that stay keep what they have, those that are gone end with what they carry.
+    private async Task RefreshAsync()
+    {
+        await _reloading.WaitAsync();
+        try
+        {
+            // The first answers come before there is anything to change.
+            if (_isDisposed || Volatile.Read(ref _listeners).Count == 0)
+                return;
+            var before = Plane.Model;
+            var model = GatewayModel.Compile(before.Config, before, _runtime, _dns);
+            BringIn(model);
+            before.RetireAllBut(model);
+            Telemetry.Follow(model);
+        }
+        catch (Exception exception) when (exception is CryptographicException or IOException or UnauthorizedAccessException or ArgumentException)
+        {
+            Telemetry.Events.Error("dns-refused", ("problem", exception.Message));
+        }
+        finally
+        {
+            _reloading.Release();
+        }
+    }
+
+    private void BringIn(GatewayModel model)
+    {
+        model.TakeEffect(_runtime);
+        Plane.Swap(model);
+        _health.Follow(model);
+        _sharing.Follow(model);
+    }
+
+    private void StartListener(ClientListener listener)
     {
         listener.Start();
         Telemetry.Events.Info("listening", ("listener", listener.Config.Name), ("address", listener.Address.ToString()));
@@ -251,14 +249,14 @@ internal sealed class GatewayHost : IDisposable
 
     // Read before anything else: a certificate that is not good leaves everything as it was.
     private Dictionary<string, ServerTls?> Certificates(MalhaConfig config) =>
-        config.Listeners.ToDictionary(one => one.Key, one => Http1Listener.Compile(one.Value, _listeners.GetValueOrDefault(one.Key)?.Tls), StringComparer.Ordinal);
+        config.Listeners.ToDictionary(one => one.Key, one => ClientListener.Compile(one.Value, _listeners.GetValueOrDefault(one.Key)?.Tls), StringComparer.Ordinal);
 
     // Listeners for the configuration: those that stay as they are, and new ones, bound but not yet accepting. What counts is the address:
     // two may change names, or one get another name, without a port being given up.
-    private string? Bind(MalhaConfig config, Dictionary<string, ServerTls?> tls, out Dictionary<string, Http1Listener> listeners)
+    private string? Bind(MalhaConfig config, Dictionary<string, ServerTls?> tls, out Dictionary<string, ClientListener> listeners)
     {
         listeners = [];
-        var bound = new List<Http1Listener>();
+        var bound = new List<ClientListener>();
         var free = _listeners.Values.ToList();
         foreach (var (name, listener) in config.Listeners)
         {
@@ -273,7 +271,7 @@ internal sealed class GatewayHost : IDisposable
             }
             try
             {
-                bound.Add(new Http1Listener(Plane, listener, tls[name]));
+                bound.Add(new ClientListener(Plane, listener, tls[name]));
                 listeners.Add(name, bound[^1]);
             }
             catch (SocketException exception)

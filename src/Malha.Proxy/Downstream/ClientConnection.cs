@@ -11,11 +11,11 @@ namespace Malha.Proxy.Downstream;
 internal abstract class ClientConnection : TimerEntry
 {
     private readonly IPEndPoint? _remote;
-    private readonly Http1Listener? _listener;
+    private readonly ClientListener? _listener;
     private byte[]? _clientAddress;
     private byte[]? _forwardedFor;
 
-    protected ClientConnection(ByteChannel channel, IPEndPoint? remote, Http1Listener listener)
+    protected ClientConnection(ByteChannel channel, IPEndPoint? remote, ClientListener listener)
         : this(channel, remote, listener.Plane) => _listener = listener;
 
     /// <summary>One that no listener has taken: requests that the gateway carries on its own.</summary>
@@ -29,7 +29,7 @@ internal abstract class ClientConnection : TimerEntry
 
     public ByteChannel Channel { get; }
 
-    public Http1Listener Listener => _listener ?? throw new InvalidOperationException("no listener has taken this connection");
+    public ClientListener Listener => _listener ?? throw new InvalidOperationException("no listener has taken this connection");
 
     public DataPlane Plane { get; }
 

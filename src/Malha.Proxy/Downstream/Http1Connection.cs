@@ -38,7 +38,7 @@ internal sealed class Http1Connection : ClientConnection, IRequestSource
     private bool _hasServed;
     private bool _isHttp2;
 
-    public Http1Connection(ByteChannel channel, IPEndPoint? remote, Http1Listener listener)
+    public Http1Connection(ByteChannel channel, IPEndPoint? remote, ClientListener listener)
         : base(channel, remote, listener) => channel.Received = OnReceived;
 
     private enum Phase : byte

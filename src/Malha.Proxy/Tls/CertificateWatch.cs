@@ -16,7 +16,7 @@ internal sealed class CertificateWatch : IDisposable
     private readonly EventLog _events;
     private readonly ITimer _timer;
     private Dictionary<(string Listener, string Sha256), Stage> _told = [];
-    private Http1Listener[] _listeners = [];
+    private ClientListener[] _listeners = [];
 
     public CertificateWatch(TimeProvider time, EventLog events)
     {
@@ -34,7 +34,7 @@ internal sealed class CertificateWatch : IDisposable
     }
 
     /// <summary>These listeners are in force now, with their certificates.</summary>
-    public void Follow(IEnumerable<Http1Listener> listeners)
+    public void Follow(IEnumerable<ClientListener> listeners)
     {
         lock (_lock)
             _listeners = [.. listeners];
@@ -63,7 +63,7 @@ internal sealed class CertificateWatch : IDisposable
         }
     }
 
-    private void Tell(Http1Listener listener, ServerCertificate certificate, Stage stage)
+    private void Tell(ClientListener listener, ServerCertificate certificate, Stage stage)
     {
         EventField[] fields =
         [

@@ -18,7 +18,7 @@ public sealed record ListenerView(
     string Name, string Address, int Connections, int MaxConnections, long Accepted, bool Draining, double HeaderTimeoutMs, double IdleTimeoutMs,
     double BodyTimeoutMs, long MaxHeaderBytes, ListenerTlsView? Tls)
 {
-    internal static ListenerView Of(Http1Listener listener)
+    internal static ListenerView Of(ClientListener listener)
     {
         var config = listener.Config;
         return new ListenerView(

@@ -15,7 +15,7 @@ internal sealed class Http2Connection : ClientConnection
     private int _streams;
     private int _served;
 
-    public Http2Connection(ByteChannel channel, IPEndPoint? remote, Http1Listener listener)
+    public Http2Connection(ByteChannel channel, IPEndPoint? remote, ClientListener listener)
         : base(channel, remote, listener)
     {
     }

@@ -7,7 +7,7 @@ namespace Malha.Proxy.Telemetry.Metrics;
 /// <summary>The metrics of TLS in front.</summary>
 internal static class TlsMetricsReader
 {
-    public static IEnumerable<MetricFamily> Read(IReadOnlyCollection<Http1Listener> all)
+    public static IEnumerable<MetricFamily> Read(IReadOnlyCollection<ClientListener> all)
     {
         // What a listener has counted stays when its TLS is turned off: nothing is counted any more then.
         var listeners = all.Where(listener => listener.Tls is not null).ToArray();
@@ -22,11 +22,11 @@ internal static class TlsMetricsReader
                 .Select(one => new MetricPoint([Name(one.Listener), new("certificate", one.Certificate.Name), new("sha256", one.Certificate.Sha256)], one.Certificate.NotAfter.ToUnixTimeSeconds()))]);
     }
 
-    private static MetricLabel Name(Http1Listener listener) => new("listener", listener.Config.Name);
+    private static MetricLabel Name(ClientListener listener) => new("listener", listener.Config.Name);
 
-    private static MetricPoint Of(Http1Listener listener, string version, SslProtocols protocol) =>
+    private static MetricPoint Of(ClientListener listener, string version, SslProtocols protocol) =>
         new([Name(listener), new("tls.protocol.version", version)], listener.Handshakes.Completed(protocol));
 
-    private static MetricPoint Of(Http1Listener listener, HandshakeFailure failure) =>
+    private static MetricPoint Of(ClientListener listener, HandshakeFailure failure) =>
         new([Name(listener), new("reason", HandshakeFailures.NameOf(failure))], listener.Handshakes.Failed(failure));
 }

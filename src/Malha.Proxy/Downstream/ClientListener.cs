@@ -11,7 +11,7 @@ using Malha.Proxy.Transport;
 namespace Malha.Proxy.Downstream;
 
 /// <summary>One listener of the configuration: accepts connections, up to its limit, and knows those that are open.</summary>
-internal sealed class Http1Listener : IDisposable
+internal sealed class ClientListener : IDisposable
 {
     private const int Backlog = 4096;
 
@@ -34,7 +34,7 @@ internal sealed class Http1Listener : IDisposable
     /// <param name="config">The listener's keys.</param>
     /// <param name="tls">Its certificates; null: connections are in clear.</param>
     /// <exception cref="SocketException">The address cannot be bound.</exception>
-    public Http1Listener(DataPlane plane, ListenerConfig config, ServerTls? tls)
+    public ClientListener(DataPlane plane, ListenerConfig config, ServerTls? tls)
     {
         Plane = plane;
         _settings = new Settings(config, tls);
