@@ -63,21 +63,34 @@ internal sealed class RateLimiter(KeyHash hash, RateLimitStore store)
         return decision.Allowed ? Allow(caller, decision) : Refuse(caller.Limit, caller, decision);
     }
 
+    /// <summary>What is left of a limit, with nothing taken; of one that counts addresses apart, nobody can say.</summary>
+    public RateLimitDecision? Peek(LimitModel limit, ulong client, Moment now) =>
+        limit.Config.Per == LimitScope.Ip ? null
+            : Shared is { IsUp: true } shared ? shared.Peek(KeyOf(limit, client, default), limit, now)
+            : store.Peek(KeyOf(limit, client, default), limit.PartOf(Shared?.Gateways ?? 1), now);
+
     private Refusal TakeHere(LimitSet limits, ulong client, Caller caller, Moment now)
     {
         Span<ulong> keys = stackalloc ulong[LimitsAtMost];
-        var shared = Shared is { AsksEachTime: false } leasing ? leasing : null;
-        var hurries = false;
+        // What was taken goes back to where it came from, whatever has become of the store meanwhile.
+        Span<bool> leased = stackalloc bool[LimitsAtMost];
+        var shared = Shared;
+        var (hurries, isAlone) = (false, false);
         RateLimitDecision tightest = default;
         for (var index = 0; index < limits.Limits.Length; index++)
         {
             var limit = limits.Limits[index];
             keys[index] = KeyOf(limit, client, caller.Address);
-            var decision = TryTake(shared, keys[index], limit, caller, now, ref hurries);
+            var lease = shared?.LeaseOf(keys[index], limit, caller, now);
+            leased[index] = lease is not null;
+            isAlone |= shared is not null && lease is null;
+            var decision = lease is null ? store.TryTake(keys[index], limit.PartOf(shared?.Gateways ?? 1), now, limit.Config.Cost)
+                : lease.TryTake(limit.Gcra, now, limit.Config.Cost, ref hurries);
             if (!decision.Allowed)
             {
                 for (var taken = 0; taken < index; taken++)
-                    GiveBack(shared, keys[taken], limits.Limits[taken], caller, now);
+                    GiveBack(shared, keys[taken], limits.Limits[taken], leased[taken]);
+                shared?.Judged(hurries, isAlone);
                 return Refuse(limit, caller, decision);
             }
             if (index == 0 || decision.Remaining < tightest.Remaining)
@@ -87,26 +100,16 @@ internal sealed class RateLimiter(KeyHash hash, RateLimitStore store)
             }
         }
 
-        if (hurries)
-            shared!.Hurry();
+        shared?.Judged(hurries, isAlone);
         return Allow(caller, tightest);
     }
 
-    private RateLimitDecision TryTake(SharedLimits? shared, ulong key, LimitModel limit, Caller caller, Moment now, ref bool hurries)
+    private void GiveBack(SharedLimits? shared, ulong key, LimitModel limit, bool isLeased)
     {
-        if (shared?.LeaseOf(key, limit, caller, now) is not { } lease)
-            return store.TryTake(key, limit.PartOf(Shared?.Gateways ?? 1), now, limit.Config.Cost);
-        var decision = lease.TryTake(limit.Gcra, now, limit.Config.Cost, out var isHurried);
-        hurries |= isHurried;
-        return decision;
-    }
-
-    private void GiveBack(SharedLimits? shared, ulong key, LimitModel limit, Caller caller, Moment now)
-    {
-        if (shared?.LeaseOf(key, limit, caller, now) is { } lease)
-            lease.GiveBack(limit.Config.Cost);
+        if (isLeased)
+            shared!.GiveBack(key, limit.Config.Cost);
         else
-            store.GiveBack(key, limit.PartOf(Shared?.Gateways ?? 1), limit.Config.Cost);
+            store.GiveBack(key, limit.PartOf(shared?.Gateways ?? 1), limit.Config.Cost);
     }
 
     private static Refusal Allow(Caller caller, in RateLimitDecision tightest)
@@ -115,12 +118,6 @@ internal sealed class RateLimiter(KeyHash hash, RateLimitStore store)
         caller.ResetSeconds = WholeSeconds(tightest.Remaining == 0 ? caller.Limit!.NextAfter(tightest) : tightest.ResetAfter);
         return Refusal.None;
     }
-
-    /// <summary>What is left of a limit, with nothing taken; of one that counts addresses apart, nobody can say.</summary>
-    public RateLimitDecision? Peek(LimitModel limit, ulong client, Moment now) =>
-        limit.Config.Per == LimitScope.Ip ? null
-            : Shared is { IsUp: true } shared ? shared.Peek(KeyOf(limit, client, default), limit, now)
-            : store.Peek(KeyOf(limit, client, default), limit.PartOf(Shared?.Gateways ?? 1), now);
 
     private static Refusal Refuse(LimitModel limit, Caller caller, in RateLimitDecision decision)
     {

@@ -37,6 +37,7 @@ internal sealed class SharedLimits : IAsyncDisposable
     private readonly TimeProvider _time;
     private readonly EventLog _events;
     private readonly CancellationTokenSource _ending = new();
+    private readonly CancellationToken _end;
     private readonly SemaphoreSlim _hurry = new(0, 1);
     private Task _running = Task.CompletedTask;
     private volatile bool _isUp;
@@ -53,6 +54,7 @@ internal sealed class SharedLimits : IAsyncDisposable
         _clock = clock;
         _time = time;
         _events = events;
+        _end = _ending.Token;
     }
 
     public LimitsConfig Config { get; }
@@ -83,38 +85,36 @@ internal sealed class SharedLimits : IAsyncDisposable
     /// <param name="now">When.</param>
     public LeasedLimit? LeaseOf(ulong key, LimitModel limit, Caller caller, Moment now)
     {
-        if (_isUp)
+        if (!_isUp || AsksEachTime)
+            return null;
+        if (_leases.TryGetValue(key, out var lease))
         {
-            if (_leases.TryGetValue(key, out var lease))
-            {
-                lease.Follow(limit);
-                return lease.Limit;
-            }
-            if (Volatile.Read(ref _count) < LeasesAtMost)
-                return Begin(key, limit, caller, now).Limit;
+            lease.Follow(limit);
+            return lease.Limit;
         }
-        Interlocked.Increment(ref _localDecisions);
-        return null;
+        return Volatile.Read(ref _count) < LeasesAtMost ? Begin(key, limit, caller, now).Limit : null;
+    }
+
+    /// <summary>Puts back what another limit's refusal made useless; nothing when the lease has gone meanwhile.</summary>
+    public void GiveBack(ulong key, int cost)
+    {
+        if (_leases.TryGetValue(key, out var lease))
+            lease.Limit.GiveBack(cost);
+    }
+
+    /// <summary>A request was judged here. Does not block.</summary>
+    /// <param name="hurries">Something leased runs out: the next settling does not wait for its turn.</param>
+    /// <param name="isAlone">This gateway's part decided.</param>
+    public void Judged(bool hurries, bool isAlone)
+    {
+        if (isAlone)
+            Interlocked.Increment(ref _localDecisions);
+        if (hurries)
+            Hurry();
     }
 
     /// <summary>What this gateway may let pass now; null when nothing is leased, and only the store knows.</summary>
     public RateLimitDecision? Peek(ulong key, LimitModel limit, Moment now) => _leases.TryGetValue(key, out var lease) ? lease.Limit.Peek(limit.Gcra, now) : null;
-
-    /// <summary>Something leased runs out: the next settling does not wait for its turn. Does not block.</summary>
-    public void Hurry()
-    {
-        if (_hurry.CurrentCount == 0)
-        {
-            try
-            {
-                _hurry.Release();
-            }
-            catch (SemaphoreFullException)
-            {
-                // Somebody else was as quick.
-            }
-        }
-    }
 
     /// <summary>Asks the store for one request; null when it does not answer in time: then nobody asks it until it answers again.</summary>
     public async Task<RateLimitDecision?> AskAsync(LimitSet limits, Caller caller)
@@ -125,15 +125,23 @@ internal sealed class SharedLimits : IAsyncDisposable
             (keys[i], gcras[i], costs[i]) = (KeyOf(limits.Limits[i], caller), limits.Limits[i].Gcra, limits.Limits[i].Config.Cost);
         var decision = await _store.TakeAsync(keys, gcras, costs);
         if (decision is null)
-        {
-            Interlocked.Increment(ref _localDecisions);
             Failed();
-        }
         return decision;
     }
 
     /// <summary>What each other gateway wants of a service's capacity; null when nobody can say.</summary>
-    public Task<double[]?> WantAsync(string service, double perSecond) => _store.WantAsync(service, perSecond, _ending.Token);
+    public async Task<double[]?> WantAsync(string service, double perSecond)
+    {
+        try
+        {
+            return await _store.WantAsync(service, perSecond, _end);
+        }
+        catch (OperationCanceledException)
+        {
+            // A reload has put another one in its place.
+            return null;
+        }
+    }
 
     public async ValueTask DisposeAsync()
     {
@@ -142,6 +150,19 @@ internal sealed class SharedLimits : IAsyncDisposable
         await _store.DisposeAsync();
         _ending.Dispose();
         _hurry.Dispose();
+    }
+
+    private void Hurry()
+    {
+        try
+        {
+            if (_hurry.CurrentCount == 0)
+                _hurry.Release();
+        }
+        catch (Exception exception) when (exception is SemaphoreFullException or ObjectDisposedException)
+        {
+            // Somebody else was as quick, or it has just ended.
+        }
     }
 
     private static RedisKey KeyOf(LimitModel limit, Caller caller)
@@ -168,7 +189,7 @@ internal sealed class SharedLimits : IAsyncDisposable
             do
             {
                 var asked = _time.GetTimestamp();
-                var gateways = await _store.PresentAsync(_ending.Token);
+                var gateways = await _store.PresentAsync(_end);
                 if (gateways is null || (AsksEachTime && _time.GetElapsedTime(asked) > Config.Timeout))
                 {
                     Failed();
@@ -178,7 +199,7 @@ internal sealed class SharedLimits : IAsyncDisposable
                 if (!_isUp)
                     Rise();
             }
-            while (await timer.WaitForNextTickAsync(_ending.Token));
+            while (await timer.WaitForNextTickAsync(_end));
         }
         catch (OperationCanceledException)
         {
@@ -192,8 +213,8 @@ internal sealed class SharedLimits : IAsyncDisposable
         {
             while (true)
             {
-                await Task.Delay(HurriedTurn, _time, _ending.Token);
-                await _hurry.WaitAsync(Turn, _ending.Token);
+                await Task.Delay(HurriedTurn, _time, _end);
+                await _hurry.WaitAsync(Turn, _end);
                 if (_isUp && !_leases.IsEmpty)
                     await SettleAllAsync();
             }
@@ -233,7 +254,7 @@ internal sealed class SharedLimits : IAsyncDisposable
 
     private async Task<bool> SettleAsync(List<Lease> batch, List<LeaseRequest> requests)
     {
-        var grants = await _store.LeaseAsync([.. batch.Select(lease => lease.Key)], [.. batch.Select(lease => lease.Model.Gcra)], [.. requests], _ending.Token);
+        var grants = await _store.LeaseAsync([.. batch.Select(lease => lease.Key)], [.. batch.Select(lease => lease.Model.Gcra)], [.. requests], _end);
         if (grants is null)
         {
             Failed();

@@ -132,11 +132,11 @@ internal sealed class SharedStore : IAsyncDisposable
     {
         if (!_connection.IsValueCreated)
             return;
+        // Whatever the server says: a connection that is left behind would try to come back for ever.
+        await using var connection = await _connection.Value;
         try
         {
-            var connection = await _connection.Value;
             await connection.GetDatabase().SortedSetRemoveAsync(Gateways, _id).WaitAsync(Patience, _time);
-            await connection.DisposeAsync().AsTask().WaitAsync(Patience, _time);
         }
         catch (Exception exception) when (IsFailure(exception))
         {

@@ -11,6 +11,9 @@ internal sealed class SharingMonitor(GatewayRuntime runtime, TimeProvider time) 
 {
     private static readonly TimeSpan Turn = TimeSpan.FromMilliseconds(250);
 
+    /// <summary>How long the end of a program waits for that to be told.</summary>
+    private static readonly TimeSpan LeavingPatience = TimeSpan.FromSeconds(1);
+
     private readonly CancellationTokenSource _ending = new();
     private readonly Dictionary<AdmissionController, (long Asked, double PerSecond)> _wants = [];
     private GatewayModel? _model;
@@ -38,14 +41,13 @@ internal sealed class SharingMonitor(GatewayRuntime runtime, TimeProvider time) 
         _ = before?.DisposeAsync().AsTask();
         if (limits is not null)
             _dividing ??= Task.Run(DivideAsync);
-        else
-            Divide(model, gateways: 1);
     }
 
     public void Dispose()
     {
         _ending.Cancel();
-        _ = _limits?.DisposeAsync().AsTask();
+        // Others get its part at once and not when they miss it.
+        _limits?.DisposeAsync().AsTask().Wait(LeavingPatience);
     }
 
     private async Task DivideAsync()
@@ -54,18 +56,7 @@ internal sealed class SharingMonitor(GatewayRuntime runtime, TimeProvider time) 
         try
         {
             while (await timer.WaitForNextTickAsync(_ending.Token))
-            {
-                if (Limits is not { } limits || Volatile.Read(ref _model) is not { } model)
-                    continue;
-                Divide(model, limits.Gateways);
-                foreach (var gone in _wants.Keys.Except(model.Services.Values.Select(service => service.State.Admission?.Controller).OfType<AdmissionController>()).ToList())
-                    _wants.Remove(gone);
-                foreach (var service in model.Services.Values)
-                {
-                    if (service.Config.Capacity is { } capacity && service.State.Admission is { } admission)
-                        admission.Controller.SetCapacityShare(await ShareAsync(limits, service, admission.Controller, capacity), runtime.Clock.Now);
-                }
-            }
+                await DivideOnceAsync(Volatile.Read(ref _model)!, Limits);
         }
         catch (OperationCanceledException)
         {
@@ -73,14 +64,16 @@ internal sealed class SharingMonitor(GatewayRuntime runtime, TimeProvider time) 
         }
     }
 
-    private void Divide(GatewayModel model, int gateways)
+    // Also when a reload has taken the store away: then all of it is this gateway's again.
+    private async Task DivideOnceAsync(GatewayModel model, SharedLimits? limits)
     {
-        var now = runtime.Clock.Now;
+        foreach (var gone in _wants.Keys.Except(model.Services.Values.Select(service => service.State.Admission?.Controller).OfType<AdmissionController>()).ToList())
+            _wants.Remove(gone);
         foreach (var service in model.Services.Values)
         {
-            service.State.Share(gateways, service.Config.RetryBudget, now);
-            if (gateways == 1)
-                service.State.Admission?.Controller.SetCapacityShare(1, now);
+            service.State.Share(limits?.Gateways ?? 1, service.Config.RetryBudget, runtime.Clock.Now);
+            if (service.Config.Capacity is { } capacity && service.State.Admission is { } admission)
+                admission.Controller.SetCapacityShare(limits is null ? 1 : await ShareAsync(limits, service, admission.Controller, capacity), runtime.Clock.Now);
         }
     }
 

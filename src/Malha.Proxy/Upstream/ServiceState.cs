@@ -21,14 +21,14 @@ internal sealed class ServiceState
     private int _streams;
     private ServiceHealth? _health;
 
+    /// <summary>How many pay from each retry budget's floor: each has an even part of it.</summary>
+    private int _gateways = 1;
+
     public ServiceState(GatewayRuntime runtime)
     {
         _runtime = runtime;
         Throttle = new ServiceThrottle(runtime);
     }
-
-    /// <summary>How many gateways pay from each retry budget's floor: each has an even part of it.</summary>
-    public int Gateways { get; private set; } = 1;
 
     /// <summary>Keeps back what the service would send away.</summary>
     public ServiceThrottle Throttle { get; }
@@ -59,9 +59,9 @@ internal sealed class ServiceState
     /// <summary>So many gateways use the service.</summary>
     public void Share(int gateways, RetryBudgetOptions budget, Moment now)
     {
-        if (Gateways == gateways)
+        if (_gateways == gateways)
             return;
-        Gateways = gateways;
+        _gateways = gateways;
         UpdateBudgets(budget, now);
     }
 
@@ -89,15 +89,6 @@ internal sealed class ServiceState
     /// <summary>What a caller pays retries from; empty for those that are nobody's clients.</summary>
     public RetryBudget BudgetOf(string client, RetryBudgetOptions options) =>
         _budgets.TryGetValue(client, out var budget) ? budget : _budgets.GetOrAdd(client, new RetryBudget(PartOf(options)));
-
-    // What first attempts earn is each gateway's own anyhow.
-    private RetryBudgetOptions PartOf(RetryBudgetOptions options) => Gateways > 1 ? options with { FloorPerSecond = options.FloorPerSecond / Gateways } : options;
-
-    private void UpdateBudgets(RetryBudgetOptions options, Moment now)
-    {
-        foreach (var budget in _budgets.Values)
-            budget.Update(PartOf(options), now);
-    }
 
     /// <summary>Whether a failed attempt is made again, and after how long.</summary>
     public RetryDecision DecideRetry(RetryPolicy retry, Exchange exchange, in AttemptResult result, Moment now)
@@ -167,5 +158,14 @@ internal sealed class ServiceState
             if (owner is not null)
                 Interlocked.Decrement(ref owner._streams);
         }
+    }
+
+    // What first attempts earn is each gateway's own anyhow.
+    private RetryBudgetOptions PartOf(RetryBudgetOptions options) => _gateways > 1 ? options with { FloorPerSecond = options.FloorPerSecond / _gateways } : options;
+
+    private void UpdateBudgets(RetryBudgetOptions options, Moment now)
+    {
+        foreach (var budget in _budgets.Values)
+            budget.Update(PartOf(options), now);
     }
 }

@@ -60,8 +60,8 @@ public sealed class LeasedLimit
     /// <param name="limit">The whole limit.</param>
     /// <param name="now">When.</param>
     /// <param name="cost">What the request counts.</param>
-    /// <param name="hurries">Whether the store should be asked now, not at the next turn: what was leased runs out.</param>
-    public RateLimitDecision TryTake(Gcra limit, Moment now, int cost, out bool hurries)
+    /// <param name="hurries">Becomes true when the store should be asked now, not at the next turn: what was leased runs out.</param>
+    public RateLimitDecision TryTake(Gcra limit, Moment now, int cost, ref bool hurries)
     {
         ArgumentNullException.ThrowIfNull(limit);
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(cost);
@@ -74,8 +74,9 @@ public sealed class LeasedLimit
             if (isAllowed)
                 Take_NeedsLock(cost);
             // Once between two settlings, and not while others have taken all there is.
-            hurries = !_isHurried && _free > 0 && _lease + _free <= _wanted / 2;
-            _isHurried |= hurries;
+            var isSoon = !_isHurried && _free > 0 && _lease + _free <= _wanted / 2;
+            _isHurried |= isSoon;
+            hurries |= isSoon;
             return isAllowed
                 ? new RateLimitDecision { Allowed = true, Remaining = _lease + _free, ResetAfter = Reset_NeedsLock(limit, now, cost) }
                 : new RateLimitDecision { Remaining = left, RetryAfter = Wait_NeedsLock(limit, now, cost), ResetAfter = Reset_NeedsLock(limit, now, 0) };

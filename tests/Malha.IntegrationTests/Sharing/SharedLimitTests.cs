@@ -1,4 +1,6 @@
 using System.Diagnostics;
+using System.Net;
+using System.Net.Sockets;
 using Malha.IntegrationTests.Health;
 using Malha.IntegrationTests.Traffic;
 using Malha.IntegrationTests.Traffic.Support;
@@ -88,7 +90,7 @@ public sealed class SharedLimitTests
         await Eventually.HoldsAsync(() => gateway.Host.SharedLimits!.Failures > 2, "it is found too slow");
         Assert.False(gateway.Host.SharedLimits!.IsUp);
         Assert.Equal(200, (await gateway.AskAsync(Request)).Status);
-        Assert.True(gateway.Host.SharedLimits!.LocalDecisions == 0 && !gateway.Host.SharedLimits!.IsUp);
+        Assert.Equal(1, gateway.Host.SharedLimits!.LocalDecisions);
     }
 
     [Fact]
@@ -119,6 +121,24 @@ public sealed class SharedLimitTests
         Assert.Null(await gateway.Host.ReloadAsync(TestGateway.Read(File(origin.Url, redis.Port, mode: null))));
         Assert.Null(gateway.Host.SharedLimits);
         Assert.Equal(200, (await gateway.AskAsync(Request)).Status);
+    }
+
+    [Fact]
+    public async Task Gateway_that_ends_without_the_store_tries_no_longer_to_reach_it()
+    {
+        var redis = await RedisAsync();
+        var port = redis.Port;
+        await using var origin = ScriptedOrigin.Echoing();
+        var gateway = TestGateway.Start(File(origin.Url, port, "leases"));
+        await Eventually.HoldsAsync(() => gateway.Host.SharedLimits!.IsUp, "it counts with others");
+        await redis.DisposeAsync();
+        await Eventually.HoldsAsync(() => !gateway.Host.SharedLimits!.IsUp, "it counts alone");
+        await gateway.DisposeAsync();
+        using var listener = new TcpListener(IPAddress.Loopback, port);
+        listener.Start();
+        // It tried four times a second.
+        using var patience = new CancellationTokenSource(TimeSpan.FromSeconds(2));
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(async () => await listener.AcceptTcpClientAsync(patience.Token));
     }
 
     private const string Request = "GET / HTTP/1.1\r\nHost: a\r\nX-Team: billing\r\n\r\n";

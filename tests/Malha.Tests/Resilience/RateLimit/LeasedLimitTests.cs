@@ -42,7 +42,8 @@ public sealed class LeasedLimitTests
         lease.Prepare(limit);
         lease.Settled(new LeaseGrant(1, 0, At.Ms(900)), 1, At.Seconds(1));
         Assert.Equal((true, 0), Take(lease, limit, 1));
-        var refused = lease.TryTake(limit, At.Seconds(1), 1, out var hurries);
+        var hurries = false;
+        var refused = lease.TryTake(limit, At.Seconds(1), 1, ref hurries);
         Assert.Equal((false, At.Ms(100), false), (refused.Allowed, refused.RetryAfter, hurries));
     }
 
@@ -98,8 +99,7 @@ public sealed class LeasedLimitTests
                 for (owes[i] += limit.Options.Limit * load[i] / gateways / 1000; owes[i] >= 1; owes[i]--)
                 {
                     asked++;
-                    passed += leases[i].TryTake(limit, now, 1, out var soon).Allowed ? 1 : 0;
-                    hurries |= soon;
+                    passed += leases[i].TryTake(limit, now, 1, ref hurries).Allowed ? 1 : 0;
                 }
                 if (!hurries && time < settles[i])
                     continue;
@@ -114,7 +114,8 @@ public sealed class LeasedLimitTests
 
     private static (bool Allowed, long Remaining) Take(LeasedLimit lease, Gcra limit, double second)
     {
-        var decision = lease.TryTake(limit, At.Seconds(second), 1, out _);
+        var hurries = false;
+        var decision = lease.TryTake(limit, At.Seconds(second), 1, ref hurries);
         return (decision.Allowed, decision.Remaining);
     }
 
