@@ -249,4 +249,15 @@ public static class Defaults
         "people read terminals, programs read files");
 
     public static readonly Default<double> AccessLogSample = new(1, "every request, as nginx's access_log");
+
+    // Telemetry.
+    public static readonly Default<OtlpProtocol> TelemetryProtocol = new(OtlpProtocol.HttpProtobuf, "OpenTelemetry's OTEL_EXPORTER_OTLP_PROTOCOL");
+
+    public static readonly Default<TimeSpan> TelemetryTimeout = new(TimeSpan.FromSeconds(10), "OpenTelemetry's OTEL_EXPORTER_OTLP_TIMEOUT");
+
+    public static readonly Default<double> TelemetrySample = new(1, "every request, as OpenTelemetry's parentbased_always_on and Envoy's random_sampling");
+
+    public static readonly Default<TimeSpan> TelemetryInterval = new(TimeSpan.FromSeconds(60), "OpenTelemetry's OTEL_METRIC_EXPORT_INTERVAL");
+
+    public static readonly Default<string> TelemetryService = new("malha", "the program's name");
 }

@@ -1,5 +1,6 @@
 using Malha.Configuration;
 using Malha.Delivery.Deferral;
+using Malha.Delivery.Dispatch;
 using Malha.Delivery.Kafka;
 using Malha.Delivery.Log;
 using Malha.Proxy;
@@ -33,6 +34,7 @@ internal sealed class DeliveryRole : IAsyncDisposable
         var role = new DeliveryRole(gateway);
         if (gateway.Plane.Model.Config.Delivery is { } config && !role.TryOpen(config, out problem))
             return null;
+        gateway.RoleMetrics = () => role.Lane is { } lane ? LaneMetricsReader.Read(lane) : [];
         gateway.Telemetry.Events.Follow(role.OnEvent);
         return role;
     }

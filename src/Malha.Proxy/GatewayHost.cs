@@ -8,6 +8,8 @@ using Malha.Proxy.SelfProtection;
 using Malha.Proxy.Sharing;
 using Malha.Proxy.Telemetry;
 using Malha.Proxy.Telemetry.Logging;
+using Malha.Proxy.Telemetry.Metrics;
+using Malha.Proxy.Telemetry.Otlp;
 using Malha.Proxy.Timing;
 using Malha.Proxy.Tls;
 using Malha.Proxy.Upstream;
@@ -44,6 +46,7 @@ internal sealed class GatewayHost : IDisposable
         Plane = plane;
         _health = new HealthMonitor(runtime);
         _sharing = new SharingMonitor(runtime, plane.Time);
+        Export = new TelemetryExport(this, runtime);
         _certificates = new CertificateWatch(plane.Time, plane.Telemetry.Events);
         plane.Protection.Act = new PressureRelief(this).Act;
     }
@@ -54,6 +57,15 @@ internal sealed class GatewayHost : IDisposable
 
     /// <summary>Limits that are counted together with other gateways; null when each counts its own.</summary>
     public SharedLimits? SharedLimits => _sharing.Limits;
+
+    /// <summary>What is sent to a collector.</summary>
+    public TelemetryExport Export { get; }
+
+    /// <summary>The metrics of a role beside the data plane; null: none.</summary>
+    public Func<IEnumerable<MetricFamily>>? RoleMetrics { get; set; }
+
+    /// <summary>All metrics, as they are now.</summary>
+    public IEnumerable<MetricFamily> ReadMetrics() => GatewayMetricsReader.Read(this).Concat(RoleMetrics?.Invoke() ?? []);
 
     /// <summary>The names under which endpoints are found.</summary>
     public IReadOnlyCollection<DnsName> DnsNames => _dns.Names;
@@ -202,6 +214,7 @@ internal sealed class GatewayHost : IDisposable
         foreach (var listener in Listeners)
             listener.Dispose();
         _health.Dispose();
+        Export.Dispose();
         _sharing.Dispose();
         _certificates.Dispose();
         Plane.Dispose();
@@ -239,6 +252,7 @@ internal sealed class GatewayHost : IDisposable
         Plane.Swap(model);
         _health.Follow(model);
         _sharing.Follow(model);
+        Export.Follow(model);
     }
 
     private void StartListener(ClientListener listener)

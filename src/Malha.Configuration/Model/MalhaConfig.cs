@@ -34,6 +34,9 @@ public sealed record MalhaConfig : ConfigItem
 
     public AccessLogConfig AccessLog { get; init; } = new();
 
+    /// <summary>Where traces and metrics are sent to; null: nowhere, and none is made.</summary>
+    public TelemetryConfig? Telemetry { get; init; }
+
     /// <summary>The durable lane; null: nothing is accepted for later.</summary>
     public DeliveryConfig? Delivery { get; init; }
 

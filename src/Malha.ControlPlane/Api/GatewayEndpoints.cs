@@ -1,5 +1,4 @@
 using Malha.ControlPlane.Api.Views;
-using Malha.Delivery.Dispatch;
 using Malha.Proxy;
 using Malha.Proxy.SelfProtection;
 using Malha.Proxy.Telemetry.Metrics;
@@ -46,10 +45,10 @@ internal static class GatewayEndpoints
     internal static Ok<ProtectionView> Protection(GatewayHost gateway) => TypedResults.Ok(ProtectionView.Of(gateway.Plane.Protection));
 
     [EndpointSummary("All metrics as Prometheus text.")]
-    internal static async Task WriteMetricsAsync(HttpContext context, GatewayHost gateway, LaneAccess access)
+    internal static async Task WriteMetricsAsync(HttpContext context, GatewayHost gateway)
     {
         context.Response.ContentType = PrometheusWriter.ContentType;
-        PrometheusWriter.Write(context.Response.BodyWriter, GatewayMetricsReader.Read(gateway).Concat(access.Find() is { } lane ? LaneMetricsReader.Read(lane) : []));
+        PrometheusWriter.Write(context.Response.BodyWriter, gateway.ReadMetrics());
         await context.Response.BodyWriter.FlushAsync(context.RequestAborted);
     }
 

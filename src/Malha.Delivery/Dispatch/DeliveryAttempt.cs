@@ -49,8 +49,11 @@ internal sealed class DeliveryAttempt(Lane lane)
             if (fault != HttpFault.None)
                 return new DeliveryOutcome(DeliveryKind.Undeliverable, new Refusal(RefusalKind.Malformed, fault));
             running(exchange, exchange.Ticket);
-            var refusal = await plane.Pipeline.Attempts.RunAsync(exchange);
+            plane.Telemetry.DeliveryBegan(exchange);
+            exchange.Refusal = await plane.Pipeline.Attempts.RunAsync(exchange);
             await Off.EngineAsync();
+            var refusal = exchange.Refusal;
+            plane.Telemetry.DeliveryEnded(exchange, refusal.IsNone ? sink.Answer.Status : refusal.Status);
             return Judge(exchange, refusal, sink);
         }
         finally

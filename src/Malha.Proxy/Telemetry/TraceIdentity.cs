@@ -1,3 +1,4 @@
+using System.Buffers.Binary;
 using System.Numerics;
 using System.Runtime.InteropServices;
 using Malha.Proxy.Http1;
@@ -31,8 +32,32 @@ internal sealed class TraceIdentity(ulong seed)
     /// <summary>32 hexadecimal digits; the address of a decision.</summary>
     public ReadOnlySpan<byte> RequestId => _requestId;
 
+    /// <summary>Whether its spans are kept and sent: then each attempt has a span of its own.</summary>
+    public bool IsRecorded { get; private set; }
+
+    /// <summary>Decides whether its spans are kept: as its caller has, otherwise by chance; and tells the next hop.</summary>
+    /// <param name="threshold">Of 2^32 random numbers, how many are.</param>
+    public void Decide(ulong threshold)
+    {
+        // The lowest bit of the flags, whose last digit is hexadecimal.
+        IsRecorded = IsContinued ? (HttpSyntax.HexDigit(_parent[54]) & 1) != 0 : Sample < threshold;
+        if (!IsContinued && IsRecorded)
+            "01"u8.CopyTo(_parent.AsSpan(53));
+    }
+
+    /// <summary>An id for a span below this one's.</summary>
+    public ulong NextSpan()
+    {
+        ulong id;
+        do
+            id = Next();
+        while (id == 0);
+        return id;
+    }
+
     public void Begin(RequestHead request)
     {
+        IsRecorded = false;
         Span<ulong> random = [Next(), Next(), Next()];
         Sample = (uint)(random[1] >> 32);
         var bytes = MemoryMarshal.AsBytes(random);
@@ -54,6 +79,14 @@ internal sealed class TraceIdentity(ulong seed)
             _requestId.CopyTo(_parent.AsSpan(3));
             "-00"u8.CopyTo(_parent.AsSpan(52));
         }
+    }
+
+    /// <summary>Puts another span's id into a traceparent.</summary>
+    public static void WriteSpan(ulong spanId, Span<byte> parent)
+    {
+        Span<byte> bytes = stackalloc byte[sizeof(ulong)];
+        BinaryPrimitives.WriteUInt64BigEndian(bytes, spanId);
+        Hex(bytes, parent[36..52]);
     }
 
     private static bool IsValid(ReadOnlySpan<byte> parent)

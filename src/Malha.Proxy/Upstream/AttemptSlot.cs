@@ -20,6 +20,12 @@ internal sealed class AttemptSlot(Exchange exchange)
     /// <summary>When it began, since the request's arrival.</summary>
     public TimeSpan BeganAt { get; set; }
 
+    /// <summary>Which attempt of its exchange it is, from 1.</summary>
+    public int Number { get; set; }
+
+    /// <summary>Its span's id; 0 when the exchange is not traced.</summary>
+    public ulong SpanId { get; set; }
+
     /// <summary>Its permit of the service's limit.</summary>
     public LimitPermit Permit { get; set; }
 

@@ -118,7 +118,7 @@ internal sealed class EndpointAttempt(DataPlane plane)
         connection.ArmDeadline(slot.Deadline);
         exchange.MayHaveRun = true;
         // Whether it worked does not matter yet: a server that closed while we sent may have answered first.
-        await SendAsync(exchange, connection);
+        await SendAsync(exchange, slot, connection);
         while (true)
         {
             var outcome = await connection.ReadHeadAsync();
@@ -135,11 +135,11 @@ internal sealed class EndpointAttempt(DataPlane plane)
         }
     }
 
-    private ValueTask<bool> SendAsync(Exchange exchange, UpstreamConnection connection)
+    private ValueTask<bool> SendAsync(Exchange exchange, AttemptSlot slot, UpstreamConnection connection)
     {
         var body = exchange.Body;
         var buffer = connection.Out(RequestWriter.Bound(exchange));
-        var length = RequestWriter.WriteHead(buffer, exchange, connection.Endpoint.Authority);
+        var length = RequestWriter.WriteHead(buffer, exchange, connection.Endpoint.Authority, slot.SpanId);
         if (body.IsComplete && !body.IsChunked && body.Stored.IsEmpty && length + body.PrefixLength <= buffer.Length)
         {
             body.Prefix.CopyTo(buffer[length..]);

@@ -1,4 +1,5 @@
 using Malha.Proxy.Http1;
+using Malha.Proxy.Telemetry;
 
 namespace Malha.Proxy.Upstream;
 
@@ -19,7 +20,11 @@ internal static class RequestWriter
         // The host is written three times, the forwarding fields are copied once, everything else at most once.
         exchange.Request.Position + (3 * exchange.Request.Authority.Length) + exchange.RewrittenPath.Length + exchange.Edits.Lines.Length + Added;
 
-    public static int WriteHead(Span<byte> buffer, Exchange exchange, ReadOnlySpan<byte> endpointAuthority)
+    /// <param name="buffer">Of <see cref="Bound"/> bytes.</param>
+    /// <param name="exchange">Whose request it is.</param>
+    /// <param name="endpointAuthority">Host and port of the endpoint.</param>
+    /// <param name="spanId">The span that the endpoint's is to be below; 0: the exchange's own.</param>
+    public static int WriteHead(Span<byte> buffer, Exchange exchange, ReadOnlySpan<byte> endpointAuthority, ulong spanId = 0)
     {
         var request = exchange.Request;
         var writer = new HeadWriter(buffer);
@@ -45,7 +50,7 @@ internal static class RequestWriter
 
         WriteFraming(ref writer, exchange);
         WriteForwarding(ref writer, exchange);
-        WriteIdentity(ref writer, exchange);
+        WriteIdentity(ref writer, exchange, spanId);
         WriteForMalha(ref writer, exchange);
         writer.Write(edits.Lines);
         writer.EndLine();
@@ -185,11 +190,20 @@ internal static class RequestWriter
             writer.Field("Malha-Operation"u8, operation);
     }
 
-    private static void WriteIdentity(ref HeadWriter writer, Exchange exchange)
+    private static void WriteIdentity(ref HeadWriter writer, Exchange exchange, ulong spanId)
     {
         if (!exchange.Edits.Drops(KnownHeader.XRequestId, default))
             writer.Field("X-Request-Id"u8, exchange.RequestId);
-        if (!exchange.Edits.Drops(KnownHeader.TraceParent, default))
+        if (exchange.Edits.Drops(KnownHeader.TraceParent, default))
+            return;
+        if (spanId == 0)
+        {
             writer.Field("traceparent"u8, exchange.Trace.Parent);
+            return;
+        }
+        Span<byte> parent = stackalloc byte[exchange.Trace.Parent.Length];
+        exchange.Trace.Parent.CopyTo(parent);
+        TraceIdentity.WriteSpan(spanId, parent);
+        writer.Field("traceparent"u8, parent);
     }
 }

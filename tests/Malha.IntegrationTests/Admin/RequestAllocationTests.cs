@@ -10,8 +10,12 @@ public sealed class RequestAllocationTests(ITestOutputHelper console)
 {
     private const int Requests = 20_000;
 
-    [Fact]
-    public async Task A_request_on_a_kept_connection_allocates_nothing()
+    [Theory]
+    [InlineData("", 8)]
+    [InlineData("telemetry: { endpoint: http://127.0.0.1:1, sample: 0% }\n", 8)]
+    // What the exporter makes in the meantime, whose collector is not there, is counted here too; an activity would be 1,880 bytes.
+    [InlineData("telemetry: { endpoint: http://127.0.0.1:1 }\n", 64)]
+    public async Task A_request_on_a_kept_connection_allocates_nothing(string telemetry, double most)
     {
         using var origin = new PlainOrigin();
         var directory = Directory.CreateTempSubdirectory("malha-allocation-");
@@ -19,7 +23,7 @@ public sealed class RequestAllocationTests(ITestOutputHelper console)
         await File.WriteAllTextAsync(
             file,
             $"listeners: {{ edge: {{ address: 127.0.0.1:0 }} }}\nadmin: {{ address: 127.0.0.1:0 }}\nservices: {{ web: {{ endpoints: [ http://127.0.0.1:{origin.Port} ] }} }}\n"
-            + "routes: [ { match: { path: /** }, service: web } ]\n",
+            + "routes: [ { match: { path: /** }, service: web } ]\n" + telemetry,
             TestContext.Current.CancellationToken);
         // With several engine threads what one lends another may give back: whether the pools balance then depends on which threads the
         // kernel wakes. Here it is about the request's own path.
@@ -43,7 +47,7 @@ public sealed class RequestAllocationTests(ITestOutputHelper console)
             var after = await AllocatedAsync();
             var bytes = ((after - before) - (before - start)) / Requests;
             console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{bytes:F2} bytes allocated per request"));
-            Assert.InRange(bytes, double.MinValue, 8);
+            Assert.InRange(bytes, double.MinValue, most);
         }
         directory.Delete(recursive: true);
     }

@@ -71,6 +71,7 @@ public sealed class ConfigExplainerTests
             listeners: { edge: { address: 127.0.0.1:8080, tls: { certificate: file:cert.pem, key: file:key.pem } } }
             admin: {}
             limits: { shared: "redis://127.0.0.1" }
+            telemetry: { endpoint: "http://127.0.0.1:4318" }
             clients: { a: { apiKey: env:KEY_1, limit: 1/s } }
             classes: { a: { share: 10% } }
             services:

@@ -29,7 +29,7 @@ public sealed partial class InsightPageTests
         var entry = new AccessEntry
         {
             Time = DateTimeOffset.UnixEpoch, Client = bytes, ClientName = "x", Method = bytes, Target = bytes, Host = bytes, Status = 200, Listener = "x", Route = "x", Service = "x", Endpoint = bytes,
-            RequestId = bytes, TraceId = bytes, Refusal = bytes, Rule = "x", UserAgent = bytes,
+            RequestId = bytes, TraceId = bytes, SpanId = bytes, Refusal = bytes, Rule = "x", UserAgent = bytes,
         };
         var buffer = new byte[AccessLine.MaxLength];
         using var line = JsonDocument.Parse(buffer.AsMemory(0, AccessLine.Write(buffer, entry, LogStyle.Json)));

@@ -35,6 +35,8 @@ internal static class FileSection
             "What the gateway may use of its machine before it protects itself.")
         .Optional("accessLog", AccessLogSection.Section, "all of its keys' defaults", c => c.AccessLog, (c, v) => c with { AccessLog = v },
             "The line that is written for each request.")
+        .Optional("telemetry", TelemetrySection.Section, "traces and metrics are not sent", c => c.Telemetry, (c, v) => c with { Telemetry = v },
+            "Where traces and metrics are sent to, over OTLP.")
         .Optional("delivery", DeliverySection.Section, "nothing is accepted for later", c => c.Delivery, (c, v) => c with { Delivery = v },
             "The durable lane: where requests are kept that are accepted for later.");
 }

@@ -10,8 +10,12 @@ namespace Malha.Proxy.Telemetry.Decisions;
 /// <param name="Failure">Why there was none.</param>
 /// <param name="Next">What followed on it when it failed.</param>
 /// <param name="Delay">The back-off before the next attempt; with a refusal, the one that there would have been.</param>
+/// <param name="SpanId">Its span's id, when the exchange is traced.</param>
+/// <param name="Number">Which attempt it was, from 1.</param>
+/// <param name="IsHedge">Whether it was made beside another.</param>
 internal readonly record struct AttemptRecord(
-    EndpointState Endpoint, TimeSpan Start, TimeSpan Duration, int Status, RefusalKind Failure, NextStep Next = NextStep.None, TimeSpan Delay = default);
+    EndpointState Endpoint, TimeSpan Start, TimeSpan Duration, int Status, RefusalKind Failure, NextStep Next = NextStep.None, TimeSpan Delay = default,
+    ulong SpanId = 0, int Number = 0, bool IsHedge = false);
 
 /// <summary>The attempts of one exchange, as they are made: the first few, and the last one.</summary>
 internal sealed class AttemptLog

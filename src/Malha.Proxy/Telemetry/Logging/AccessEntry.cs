@@ -45,6 +45,12 @@ internal readonly ref struct AccessEntry
 
     public ReadOnlySpan<byte> TraceId { get; init; }
 
+    /// <summary>Of the gateway's own span.</summary>
+    public ReadOnlySpan<byte> SpanId { get; init; }
+
+    /// <summary>Whether the trace is sent to a collector, where somebody may look for it.</summary>
+    public bool IsTraced { get; init; }
+
     /// <summary>Why Malha answered or ended it itself; empty when the endpoint's answer was passed on.</summary>
     public ReadOnlySpan<byte> Refusal { get; init; }
 

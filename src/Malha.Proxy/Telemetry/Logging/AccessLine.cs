@@ -46,6 +46,7 @@ internal static class AccessLine
         line.Member("endpoint"u8, entry.Endpoint, MaxName * 2);
         line.Member("requestId"u8, entry.RequestId, MaxName * 2);
         line.Member("traceId"u8, entry.TraceId, MaxName);
+        line.Member("spanId"u8, entry.SpanId, MaxName);
         line.Member("refusal"u8, entry.Refusal, MaxName);
         line.Member("rule"u8, entry.Rule, MaxName * 2);
         line.Member("userAgent"u8, entry.UserAgent, MaxName * 4);
@@ -119,6 +120,13 @@ internal static class AccessLine
         {
             line.Write("  "u8);
             line.Escaped(entry.RequestId, MaxName * 2);
+        }
+        if (entry.IsTraced)
+        {
+            line.Write("  trace "u8);
+            line.Escaped(entry.TraceId, MaxName);
+            line.Write("/"u8);
+            line.Escaped(entry.SpanId, MaxName);
         }
     }
 }

@@ -36,6 +36,8 @@ internal sealed class AccessLog(LogOutput output, TimeProvider time)
             Endpoint = exchange.AttemptLog.Endpoint is { } endpoint ? endpoint.Authority : default,
             RequestId = exchange.RequestId,
             TraceId = exchange.Trace.TraceId,
+            SpanId = exchange.Trace.SpanId,
+            IsTraced = exchange.Trace.IsRecorded,
             Refusal = RefusalNames.Of(exchange.Refusal.Kind),
             Rule = exchange.Refusal.Rule ?? RefusalNames.RuleOf(exchange.Refusal.Fault),
             UserAgent = request.Has(KnownHeader.UserAgent) ? request.Value(KnownHeader.UserAgent) : default,

@@ -20,6 +20,7 @@ internal static class GatewayMetricsReader
             .Concat(TlsMetricsReader.Read(host.Listeners))
             .Concat(ProtectionMetricsReader.Read(host.Plane.Protection))
             .Concat(SharingMetricsReader.Read(host.SharedLimits))
+            .Concat(TelemetryMetricsReader.Read(host.Export))
             .Concat(ProcessMetricsReader.Read());
     }
 

@@ -22,7 +22,7 @@ internal static class MetricLabels
             yield return new("http.response.status_code", key.Status.ToString(CultureInfo.InvariantCulture));
         if (ErrorType(key) is { } error)
             yield return new("error.type", error);
-        yield return new("network.protocol.version", key.Version switch { HttpVersionKind.Http10 => "1.0", HttpVersionKind.Http11 => "1.1", HttpVersionKind.Http2 => "2", _ => "3" });
+        yield return new("network.protocol.version", TextOf(key.Version));
         yield return Scheme(key.IsTls);
     }
 
@@ -42,6 +42,14 @@ internal static class MetricLabels
         yield return new("server.address", endpoint.Config.Url.Host);
         yield return new("server.port", endpoint.Config.Url.Port.ToString(CultureInfo.InvariantCulture));
     }
+
+    public static string TextOf(HttpVersionKind version) => version switch
+    {
+        HttpVersionKind.Http10 => "1.0",
+        HttpVersionKind.Http11 => "1.1",
+        HttpVersionKind.Http2 => "2",
+        _ => "3",
+    };
 
     private static string? ErrorType(SeriesKey key) =>
         key.Failure != RefusalKind.None ? RefusalNames.TextOf(key.Failure)

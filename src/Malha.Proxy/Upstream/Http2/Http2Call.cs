@@ -68,7 +68,7 @@ internal sealed class Http2Call : UpstreamAnswer
         }
 
         var content = exchange.Request.HasBody ? new Http2Upload(exchange, this) : null;
-        _request = Http2RequestMessage.Make(exchange, Endpoint, content);
+        _request = Http2RequestMessage.Make(exchange, Endpoint, content, slot.SpanId);
         try
         {
             // Its continuations are its own: it must not find itself on a thread of the socket engine.

@@ -22,10 +22,11 @@ internal static class Http2RequestMessage
     /// <param name="exchange">Whose request it is.</param>
     /// <param name="endpoint">Where it goes.</param>
     /// <param name="content">Its body; null when it has none.</param>
-    public static HttpRequestMessage Make(Exchange exchange, EndpointState endpoint, HttpContent? content)
+    /// <param name="spanId">The attempt's span; 0 when it has none.</param>
+    public static HttpRequestMessage Make(Exchange exchange, EndpointState endpoint, HttpContent? content, ulong spanId)
     {
         var buffer = ArrayPool<byte>.Shared.Rent(RequestWriter.Bound(exchange));
-        var length = RequestWriter.WriteHead(buffer, exchange, endpoint.Authority);
+        var length = RequestWriter.WriteHead(buffer, exchange, endpoint.Authority, spanId);
         var message = Make(buffer.AsSpan(0, length), exchange.Request.Kind, endpoint, content, HttpVersion.Version20);
         ArrayPool<byte>.Shared.Return(buffer);
         return message;
