@@ -140,5 +140,6 @@ internal sealed class TelemetryCounts
     /// <summary>Exchanges that found no room in rings of earlier configurations.</summary>
     public long RingDrops => Interlocked.Read(ref _ringDrops);
 
-    public void Keep(SpanRing ring) => Interlocked.Add(ref _ringDrops, ring.Dropped);
+    /// <summary>A ring is read no more: what is left in it is lost too.</summary>
+    public void Keep(SpanRing ring) => Interlocked.Add(ref _ringDrops, ring.Dropped + ring.Count);
 }
