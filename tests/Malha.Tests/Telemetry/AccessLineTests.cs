@@ -54,6 +54,9 @@ public sealed class AccessLineTests
         Assert.Equal(
             "05:06:07.089  200  0.000 ms     -       -  ::1\n",
             Line(new AccessEntry { Time = Time, Client = "::1"u8, Status = 200 }, LogStyle.Text));
+        Assert.Equal(
+            "05:06:07.089  200  0.000 ms     -       -  ::1  trace abc/def\n",
+            Line(new AccessEntry { Time = Time, Client = "::1"u8, Status = 200, TraceId = "abc"u8, SpanId = "def"u8, IsTraced = true }, LogStyle.Text));
     }
 
     [Fact]
