@@ -244,6 +244,16 @@ public static class Defaults
 
     public static readonly Default<bool> DeferIdempotencyKey = new(false, "Malha gives the server a key of its own where the client gave none");
 
+    public static readonly Default<TimeSpan> CallbackTimeout = new(TimeSpan.FromSeconds(15), "the shortest that Standard Webhooks advises");
+
+    public static readonly Default<TimeSpan> CallbackTtl = new(TimeSpan.FromHours(24), "as long as an operation is kept that has ended, which the callback speaks of");
+
+    public static readonly Default<int> CallbacksPerHost = new(4, "enough for a receiver that is well, and no load for one that is not; browsers have six");
+
+    public static readonly Default<bool> CallbackHttp = new(false, "Standard Webhooks: signed is not secret");
+
+    public static readonly Default<ConfigList<int>> CallbackPorts = new([443], "the port of https");
+
     // The access log.
     public static readonly Default<AccessLogFormat> AccessLogFormat = new(Configuration.AccessLogFormat.Auto,
         "people read terminals, programs read files");

@@ -90,6 +90,7 @@ internal sealed class DeliveryRole : IAsyncDisposable
         var lane = new Lane(_gateway, store, config, Path.Combine(PathOf(config), "bodies"));
         _gateway.Plane.Deferral = new LaneDeferral(lane);
         lane.Dispatcher.Start();
+        lane.Callbacks.Start();
         Volatile.Write(ref _lane, lane);
         return true;
     }

@@ -77,6 +77,12 @@ internal interface IOperationStore : IAsyncDisposable
     /// <summary>What expires, or is to be forgotten, by now.</summary>
     LogRead<IReadOnlyList<DueEntry>> Due(DueKind kind, DateTimeOffset now, int count);
 
+    /// <summary>Hosts to which the end of any operation is to be told.</summary>
+    LogRead<IReadOnlyList<string>> CallbackHosts();
+
+    /// <summary>Operations whose end is to be told to a host from one time to another (both among them), first due first.</summary>
+    LogRead<IReadOnlyList<DueEntry>> DueCallbacks(string host, DateTimeOffset from, DateTimeOffset until, int count);
+
     /// <summary>Lanes that have dead letters.</summary>
     LogRead<IReadOnlyList<string>> DeadLanes();
 

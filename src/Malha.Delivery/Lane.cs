@@ -1,5 +1,6 @@
 using System.Security.Cryptography;
 using Malha.Configuration;
+using Malha.Delivery.Callbacks;
 using Malha.Delivery.Dispatch;
 using Malha.Delivery.Operations;
 using Malha.Proxy;
@@ -23,6 +24,7 @@ internal sealed class Lane : IAsyncDisposable
         _settings = new LaneSettings(config);
         Ends = new OperationEnds();
         Dispatcher = new Dispatcher(this);
+        Callbacks = new CallbackSender(this);
     }
 
     public GatewayHost Gateway { get; }
@@ -41,10 +43,17 @@ internal sealed class Lane : IAsyncDisposable
 
     public Dispatcher Dispatcher { get; }
 
+    /// <summary>Tells the ends of operations to those who want to be told.</summary>
+    public CallbackSender Callbacks { get; }
+
     public LaneSettings Settings => Volatile.Read(ref _settings);
 
     /// <summary>Other keys are in force.</summary>
-    public void Update(DeliveryConfig config) => Volatile.Write(ref _settings, new LaneSettings(config));
+    public void Update(DeliveryConfig config)
+    {
+        Volatile.Write(ref _settings, new LaneSettings(config));
+        Callbacks.Start();
+    }
 
     /// <summary>An operation as whoever may see it sees it.</summary>
     public OperationView View(Operation operation) => OperationView.Of(operation, this);
@@ -52,6 +61,7 @@ internal sealed class Lane : IAsyncDisposable
     public async ValueTask DisposeAsync()
     {
         await Dispatcher.DisposeAsync();
+        await Callbacks.DisposeAsync();
         await Store.DisposeAsync();
         Chance.Dispose();
     }

@@ -1,3 +1,5 @@
+using System.Net;
+
 namespace Malha.Configuration;
 
 /// <summary>The durable lane: where requests are kept that are accepted for later, and how they are delivered.</summary>
@@ -31,6 +33,34 @@ public sealed record DeliveryConfig : ConfigItem
 
     /// <summary>Nothing is accepted while less is free on the disk, in bytes.</summary>
     public long MinFree { get; init; } = Defaults.DeliveryMinFree.Value;
+
+    /// <summary>How the ends of operations are told; null: no route has them told.</summary>
+    public CallbacksConfig? Callbacks { get; init; }
+}
+
+/// <summary>How ends of operations are told to the addresses that routes name: signed as Standard Webhooks, and to no address that is not meant.</summary>
+public sealed record CallbacksConfig : ConfigItem
+{
+    /// <summary>Each signs, so that a new one can be brought in before the old one is let go.</summary>
+    public ConfigList<Secret> Secrets { get; init; } = [];
+
+    /// <summary>From the connection to the end of the answer's head.</summary>
+    public TimeSpan Timeout { get; init; } = Defaults.CallbackTimeout.Value;
+
+    /// <summary>After which a callback that nobody has taken is given up.</summary>
+    public TimeSpan Ttl { get; init; } = Defaults.CallbackTtl.Value;
+
+    /// <summary>Callbacks under way to one host at a time.</summary>
+    public int PerHost { get; init; } = Defaults.CallbacksPerHost.Value;
+
+    /// <summary>Whether addresses may begin with http.</summary>
+    public bool AllowsHttp { get; init; } = Defaults.CallbackHttp.Value;
+
+    /// <summary>The ports that addresses may have.</summary>
+    public ConfigList<int> Ports { get; init; } = Defaults.CallbackPorts.Value;
+
+    /// <summary>Networks that may be connected to though they are not public.</summary>
+    public ConfigList<IPNetwork> Networks { get; init; } = [];
 }
 
 /// <summary>What keeps operations.</summary>
@@ -110,6 +140,9 @@ public sealed record DeferConfig : ConfigItem
 
     /// <summary>Whether a request must have an Idempotency-Key.</summary>
     public bool RequiresIdempotencyKey { get; init; } = Defaults.DeferIdempotencyKey.Value;
+
+    /// <summary>Where the end of an operation is told; null: nowhere.</summary>
+    public Uri? Callback { get; init; }
 }
 
 /// <summary>When requests are accepted for later.</summary>

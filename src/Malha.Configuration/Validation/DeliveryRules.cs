@@ -18,6 +18,26 @@ internal static class DeliveryRules
         Check(delivery, errors);
         foreach (var key in delivery.CredentialKeys.Where(key => key.Reveal().Length < KeyLength))
             errors.Add(delivery.Source.Of("credentialKeys"), $"the key from {key.Origin} has less than {KeyLength} characters; make one with: openssl rand -base64 32");
+        foreach (var secret in (delivery.Callbacks?.Secrets ?? []).Where(secret => !WebhookSecret.TryRead(secret.Reveal(), out _)))
+            errors.Add(delivery.Callbacks!.Source.Of("secrets"),
+                $"the secret from {secret.Origin} is not whsec_ and 24 to 64 bytes in base64; make one with: echo whsec_$(openssl rand -base64 32)");
+        foreach (var defer in config.Routes.Select(route => route.Defer).OfType<DeferConfig>().Where(defer => !defer.Source.IsBroken))
+            CheckCallback(defer, delivery, errors);
+    }
+
+    private static void CheckCallback(DeferConfig defer, DeliveryConfig delivery, ErrorList errors)
+    {
+        if (defer.Callback is not { } callback)
+            return;
+        var place = defer.Source.Of("callback");
+        if (delivery.Engine == DeliveryEngine.Kafka)
+            errors.Add(place, "callbacks do not exist with engine: kafka");
+        else if (delivery.Callbacks is not { } settings)
+            errors.Add(place, "nothing can be told without delivery.callbacks", allowed: "delivery: { callbacks: { secrets: env:NAME } } at the top of the file");
+        else if (!settings.Source.IsBroken && !settings.AllowsHttp && callback.Scheme != Uri.UriSchemeHttps)
+            errors.Add(place, "callbacks go over https; http needs delivery.callbacks.http: true");
+        else if (!settings.Source.IsBroken && !settings.Ports.Contains(callback.Port))
+            errors.Add(place, $"port {callback.Port} is not among delivery.callbacks.ports");
     }
 
     private static void Check(DeliveryConfig delivery, ErrorList errors)

@@ -122,6 +122,7 @@ internal sealed class Acceptance(Lane lane)
             Route = exchange.Route!.Name,
             ClientAddress = Encoding.Latin1.GetString(exchange.Connection.ClientAddress),
             CameOverTls = exchange.Connection.IsTls,
+            Callback = kept.Defer.Callback?.AbsoluteUri ?? "",
             Deduplication = DeduplicationOf(exchange, kept, body),
             Created = now,
             Due = now,

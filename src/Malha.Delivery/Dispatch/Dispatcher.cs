@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using Malha.Delivery.Callbacks;
 using Malha.Delivery.Log;
 using Malha.Delivery.Operations;
 using Malha.Proxy;
@@ -104,6 +105,7 @@ internal sealed class Dispatcher : IAsyncDisposable
     /// <summary>Stores what has become of an operation, as durable as its acceptance was, and tells those who wait for it.</summary>
     public async Task<LogOutcome> SettleAsync(Operation operation, Answer? answer)
     {
+        operation = CallbackSchedule.Settled(operation, _lane.Time.GetUtcNow());
         var result = await _lane.Store.UpdateAsync(operation, answer, operation.Acks);
         // Larger than what is kept: then without its body.
         if (result.Outcome == LogOutcome.TooLarge && answer is not null)
@@ -113,6 +115,7 @@ internal sealed class Dispatcher : IAsyncDisposable
         if (operation.State == OperationState.Dead)
             Of(operation.Lane).Counters.CountDead();
         _lane.Ends.Ended(operation.Id);
+        _lane.Callbacks.Stored(operation);
         return result.Outcome;
     }
 

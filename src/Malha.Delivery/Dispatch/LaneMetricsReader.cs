@@ -30,6 +30,14 @@ internal static class LaneMetricsReader
                 new([.. one.Labels, new("outcome", "unreached")], one.Lane.Counters.Unreached),
             ]),
         ]);
+        yield return new("malha.lane.callbacks", MetricKind.Counter, "{attempt}", "Attempts to tell the end of an operation, by what came of it.",
+        [
+            new([new("outcome", "delivered")], lane.Callbacks.Counters.Delivered),
+            new([new("outcome", "failed")], lane.Callbacks.Counters.Failed),
+            new([new("outcome", "gone")], lane.Callbacks.Counters.Gone),
+            new([new("outcome", "given-up")], lane.Callbacks.Counters.GivenUp),
+        ]);
+        yield return new("malha.lane.callbacks.under_way", MetricKind.Gauge, "{callback}", "Callbacks under way.", [new MetricPoint([], lane.Callbacks.UnderWay)]);
         yield return new("malha.lane.failing", MetricKind.Gauge, "", "1 while nothing can be accepted, since what keeps it failed.", [new MetricPoint([], lane.Store.Failure is null ? 0 : 1)]);
     }
 }

@@ -195,6 +195,11 @@ internal sealed class KafkaStore : IOperationStore
         return found.Value is { Count: > 0 } || _spill.IsEmpty ? found : _spill.Log.Key(lane, key, count);
     }
 
+    // The configuration refuses callbacks with this engine.
+    public LogRead<IReadOnlyList<string>> CallbackHosts() => new(ReadOutcome.Found, []);
+
+    public LogRead<IReadOnlyList<DueEntry>> DueCallbacks(string host, DateTimeOffset from, DateTimeOffset until, int count) => new(ReadOutcome.Found, []);
+
     public LogRead<IReadOnlyList<DueEntry>> DueAttempts(string lane, DateTimeOffset from, DateTimeOffset until, int count) =>
         Merge(KafkaNames.Parts(lane).Where(_owned.Has), part => _view.DueAttempts(part, from, until, count), entry => entry.At.UtcTicks, count);
 

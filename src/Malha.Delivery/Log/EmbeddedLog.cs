@@ -131,6 +131,11 @@ internal sealed class EmbeddedLog : IOperationStore
     public LogRead<IReadOnlyList<DueEntry>> Due(DueKind kind, DateTimeOffset now, int count) =>
         Read(store => LogReads.Due(store, [(byte)kind], DateTimeOffset.UnixEpoch, now, count));
 
+    public LogRead<IReadOnlyList<string>> CallbackHosts() => Read(LogReads.CallbackHosts);
+
+    public LogRead<IReadOnlyList<DueEntry>> DueCallbacks(string host, DateTimeOffset from, DateTimeOffset until, int count) =>
+        Read(store => LogReads.Due(store, StoreKeys.CallbackStart(host), from, until, count));
+
     /// <summary>Lanes that have dead letters.</summary>
     public LogRead<IReadOnlyList<string>> DeadLanes() => Read(store => LogReads.Lanes(store, Family.Dead));
 

@@ -39,4 +39,18 @@ internal static class LogReads
         }
         return lanes;
     }
+
+    /// <summary>The hosts to which anything is to be told: the first entry of each, and from there over the rest of it.</summary>
+    public static IReadOnlyList<string> CallbackHosts(Store store)
+    {
+        var hosts = new List<string>();
+        byte[] from = [(byte)DueKind.Callback];
+        while (store.Scan(Family.Due, from, [(byte)DueKind.Callback], 1) is [var (key, _)])
+        {
+            var length = BinaryPrimitives.ReadUInt16BigEndian(key.AsSpan(1));
+            hosts.Add(Encoding.UTF8.GetString(key, 1 + sizeof(ushort), length));
+            from = [.. StoreKeys.CallbackStart(hosts[^1]), .. (ReadOnlySpan<byte>)[255, 255, 255, 255, 255, 255, 255, 255, 255]];
+        }
+        return hosts;
+    }
 }

@@ -49,6 +49,9 @@ internal enum DueKind : byte
 
     /// <summary>time: an operation that is finished is forgotten.</summary>
     Forget = 3,
+
+    /// <summary>host, time: the end of an operation is told.</summary>
+    Callback = 4,
 }
 
 /// <summary>
@@ -75,6 +78,10 @@ internal static class StoreKeys
     public static byte[] Attempt(string lane, DateTimeOffset due, long position) => [.. AttemptStart(lane), .. Time(due), .. Big(position)];
 
     public static byte[] AttemptStart(string lane) => [(byte)DueKind.Attempt, .. Text(lane)];
+
+    public static byte[] Callback(string host, DateTimeOffset due, long position) => [.. CallbackStart(host), .. Time(due), .. Big(position)];
+
+    public static byte[] CallbackStart(string host) => [(byte)DueKind.Callback, .. Text(host)];
 
     public static byte[] Due(DueKind kind, DateTimeOffset due, long position) => [(byte)kind, .. Time(due), .. Big(position)];
 
@@ -111,6 +118,8 @@ internal static class StoreKeys
         }
         if (operation.State == OperationState.Dead)
             entries.Add((Family.Dead, Dead(operation.Lane, operation.Finished ?? operation.Due, operation.Position)));
+        if (operation is { CallbackState: CallbackState.Pending, CallbackDue: { } told })
+            entries.Add((Family.Due, Callback(Callbacks.CallbackMessage.HostOf(operation), told, operation.Position)));
         if (operation.Forget is { } forget)
             entries.Add((Family.Due, Due(DueKind.Forget, forget, operation.Position)));
     }

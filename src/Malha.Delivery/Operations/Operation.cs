@@ -44,6 +44,19 @@ internal sealed record Operation
     /// <summary>Where to tell its end. Empty: nowhere.</summary>
     public string Callback { get; init; } = "";
 
+    public CallbackState CallbackState { get; init; }
+
+    /// <summary>When its end is told, while that is pending.</summary>
+    public DateTimeOffset? CallbackDue { get; init; }
+
+    public int CallbackAttempts { get; init; }
+
+    /// <summary>Status of the receiver's last answer; 0: none.</summary>
+    public int CallbackStatus { get; init; }
+
+    /// <summary>Why the last attempt had no answer.</summary>
+    public string CallbackProblem { get; init; } = "";
+
     /// <summary>Length of the body that is stored under the same id.</summary>
     public long BodyBytes { get; init; }
 

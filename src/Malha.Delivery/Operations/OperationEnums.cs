@@ -39,6 +39,25 @@ internal enum AttemptResult : byte
     Refused = 5,
 }
 
+/// <summary>Whether an operation's end was told to whom it is to be told. The numbers are on disk.</summary>
+internal enum CallbackState : byte
+{
+    /// <summary>Nobody is to be told, or it has not ended.</summary>
+    None = 0,
+
+    /// <summary>It is to be told, at its due time.</summary>
+    Pending = 1,
+
+    /// <summary>The receiver took it.</summary>
+    Delivered = 2,
+
+    /// <summary>The receiver wants no more of it (410).</summary>
+    Gone = 3,
+
+    /// <summary>Nobody took it in its time.</summary>
+    GivenUp = 4,
+}
+
 /// <summary>Why an operation is among the dead letters. The numbers are on disk.</summary>
 internal enum DeadCause : byte
 {

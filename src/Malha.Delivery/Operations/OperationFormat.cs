@@ -17,7 +17,7 @@ internal static class OperationFormat
         public const int Id = 1, Owner = 2, Class = 3, Service = 4, Lane = 5, Key = 6, Acks = 7, Method = 8, Target = 9, Header = 10, Credentials = 11, Trace = 12,
             Callback = 13, BodyBytes = 14, Deduplication = 15, State = 16, DeadCause = 17, AttemptCount = 18, Attempt = 19, Created = 20, Due = 21, Expires = 22,
             Finished = 23, Forget = 24, AnswerStatus = 25, Position = 26, Revision = 27, IsBehind = 28, Refusals = 29, Route = 30, RequestId = 31, ClientAddress = 32,
-            CameOverTls = 33, HasLostCredentials = 34, Change = 35, LogOffset = 36;
+            CameOverTls = 33, HasLostCredentials = 34, Change = 35, LogOffset = 36, CallbackState = 37, CallbackDue = 38, CallbackAttempts = 39, CallbackStatus = 40, CallbackProblem = 41;
     }
 
     private static class AnswerTags
@@ -75,6 +75,11 @@ internal static class OperationFormat
         to.Number(Tags.Refusals, operation.Refusals);
         to.Number(Tags.Change, operation.Change);
         to.Number(Tags.LogOffset, operation.LogOffset);
+        to.Number(Tags.CallbackState, (long)operation.CallbackState);
+        Time(Tags.CallbackDue, operation.CallbackDue, to);
+        to.Number(Tags.CallbackAttempts, operation.CallbackAttempts);
+        to.Number(Tags.CallbackStatus, operation.CallbackStatus);
+        to.Text(Tags.CallbackProblem, operation.CallbackProblem);
     }
 
     /// <summary>Null: these bytes are no operation that this version can read.</summary>
@@ -102,6 +107,8 @@ internal static class OperationFormat
                 operation = withRequest;
             else if (Progress(operation, ref fields) is { } withProgress)
                 operation = withProgress;
+            else if (Told(operation, ref fields) is { } withCallback)
+                operation = withCallback;
             else
                 (unknown ??= []).AddRange(fields.Field);
         }
@@ -181,6 +188,16 @@ internal static class OperationFormat
         Tags.Refusals => operation with { Refusals = (int)fields.Number() },
         Tags.Change => operation with { Change = fields.Number() },
         Tags.LogOffset => operation with { LogOffset = fields.Number() },
+        _ => null,
+    };
+
+    private static Operation? Told(Operation operation, ref FieldReader fields) => fields.Tag switch
+    {
+        Tags.CallbackState => operation with { CallbackState = (CallbackState)fields.Number() },
+        Tags.CallbackDue => operation with { CallbackDue = ReadTime(fields.Number()) },
+        Tags.CallbackAttempts => operation with { CallbackAttempts = (int)fields.Number() },
+        Tags.CallbackStatus => operation with { CallbackStatus = (int)fields.Number() },
+        Tags.CallbackProblem => operation with { CallbackProblem = fields.Text() },
         _ => null,
     };
 

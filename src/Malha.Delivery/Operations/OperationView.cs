@@ -27,10 +27,11 @@ namespace Malha.Delivery.Operations;
 /// <param name="Cause">Why it is among the dead letters: expired, poison, credential-expired, undeliverable or dropped.</param>
 /// <param name="AnswerStatus">The status of the server's answer.</param>
 /// <param name="Answer">Where that is.</param>
+/// <param name="Callback">What became of telling its end; null: nobody is to be told.</param>
 public sealed record OperationView(
     string Id, string State, DurabilityView Durability, string Method, string Target, string Service, string Route, string? Client, string? Key, string RequestId, long BodyBytes,
     string Credentials, DateTimeOffset CreatedAt, DateTimeOffset? ExpiresAt, DateTimeOffset? NextAttemptAt, string? WaitsFor, int? Position, int AttemptCount,
-    IReadOnlyList<DeliveryAttemptView> Attempts, DateTimeOffset? FinishedAt, string? Cause, int? AnswerStatus, string? Answer)
+    IReadOnlyList<DeliveryAttemptView> Attempts, DateTimeOffset? FinishedAt, string? Cause, int? AnswerStatus, string? Answer, CallbackView? Callback)
 {
     /// <summary>Counting further costs more than it tells.</summary>
     private const int CountedAtMost = 10_000;
@@ -48,7 +49,7 @@ public sealed record OperationView(
             waits ? operation.Expires : null, isDue ? operation.Due : null, waits && !isRunning ? lane.Dispatcher.WhyWaits(operation) : null,
             before < CountedAtMost ? before : null, operation.AttemptCount, [.. operation.Attempts.Select(DeliveryAttemptView.Of)], operation.Finished,
             OperationNames.Of(operation.DeadCause), operation.AnswerStatus > 0 ? operation.AnswerStatus : null,
-            operation.AnswerStatus > 0 ? OperationPath.Of(operation.Id) + "/response" : null);
+            operation.AnswerStatus > 0 ? OperationPath.Of(operation.Id) + "/response" : null, CallbackView.Of(operation));
     }
 }
 
@@ -70,6 +71,20 @@ public sealed record DeliveryAttemptView(DateTimeOffset At, string Outcome, int?
     internal static DeliveryAttemptView Of(AttemptRecord attempt) => new(attempt.At, OperationNames.Of(attempt.Result), attempt.Status > 0 ? attempt.Status : null);
 }
 
+/// <summary>What became of telling an operation's end.</summary>
+/// <param name="State">waiting (for the operation's end), pending, delivered, gone or given-up.</param>
+/// <param name="Host">Whom it is told to.</param>
+/// <param name="Attempts">How often that was tried.</param>
+/// <param name="NextAttemptAt">When it is tried next.</param>
+/// <param name="Status">The receiver's last answer.</param>
+/// <param name="Problem">Why there was none.</param>
+public sealed record CallbackView(string State, string Host, int Attempts, DateTimeOffset? NextAttemptAt, int? Status, string? Problem)
+{
+    internal static CallbackView? Of(Operation operation) => operation.Callback.Length == 0 ? null : new(
+        OperationNames.Of(operation.CallbackState), Callbacks.CallbackMessage.HostOf(operation), operation.CallbackAttempts, operation.CallbackDue,
+        operation.CallbackStatus > 0 ? operation.CallbackStatus : null, operation.CallbackProblem.Length > 0 ? operation.CallbackProblem : null);
+}
+
 /// <summary>Some of a client's operations.</summary>
 /// <param name="Items">In the order of acceptance.</param>
 /// <param name="Next">What to give as `after` for the next ones; null: there are none.</param>
@@ -79,6 +94,7 @@ public sealed record OperationList(IReadOnlyList<OperationView> Items, string? N
 [JsonSourceGenerationOptions(JsonSerializerDefaults.Web, NumberHandling = JsonNumberHandling.Strict, DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull)]
 [JsonSerializable(typeof(OperationView))]
 [JsonSerializable(typeof(OperationList))]
+[JsonSerializable(typeof(Callbacks.CallbackPayload))]
 internal sealed partial class OperationJson : JsonSerializerContext;
 
 /// <summary>Where operations are, on every listener.</summary>
@@ -114,6 +130,15 @@ internal static class OperationNames
     };
 
     public static string Of(AckLevel acks) => acks switch { AckLevel.None => "none", AckLevel.Leader => "leader", _ => "all" };
+
+    public static string Of(CallbackState state) => state switch
+    {
+        CallbackState.None => "waiting",
+        CallbackState.Pending => "pending",
+        CallbackState.Delivered => "delivered",
+        CallbackState.Gone => "gone",
+        _ => "given-up",
+    };
 
     public static string Of(AttemptResult result) => result switch
     {

@@ -78,7 +78,7 @@ public sealed class ConfigExplainerTests
               a: { endpoints: [https://a.example], tls: {}, retry: {}, hedge: {}, breaker: { slow: { over: 1s } }, health: { path: /health, expect: {} } }
               b: { endpoints: [http://b.example], health: { steps: [{ path: / }] } }
             routes: [{ redirect: { to: / } }, { match: { path: /a }, respond: {} }, { match: { path: /b }, service: b, mirror: { service: a } }, { match: { path: /c }, service: b, defer: { when: always } }]
-            delivery: { path: data, kafka: { bootstrap: "broker:9092", login: { user: malha, password: env:LONG_KEY } } }
+            delivery: { path: data, callbacks: { secrets: env:WEBHOOK_SECRET }, kafka: { bootstrap: "broker:9092", login: { user: malha, password: env:LONG_KEY } } }
             """, directory.Path)).Where(setting => setting.Origin.StartsWith("default (", StringComparison.Ordinal)).ToArray();
         foreach (var field in typeof(Defaults).GetFields(BindingFlags.Public | BindingFlags.Static))
         {
@@ -95,6 +95,8 @@ public sealed class ConfigExplainerTests
                 Assert.Equal(value.ToString(), setting.Value);
             else if (field.Name == nameof(Defaults.HealthStatus))
                 Assert.Equal("2xx", setting.Value);
+            else if (field.Name == nameof(Defaults.CallbackPorts))
+                Assert.Equal("443", setting.Value);
             else if (value is IEnumerable)
                 Assert.Equal("[]", setting.Value);
         }

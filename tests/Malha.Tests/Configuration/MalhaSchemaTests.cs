@@ -292,6 +292,17 @@ public sealed class MalhaSchemaTests
         { "routes.defer.key", Defer("key: client") },
         { "routes.defer.ttl", Defer("ttl: 72h") },
         { "routes.defer.idempotencyKey", Defer("idempotencyKey: required") },
+        { "routes.defer.callback", In(Route, "defer: { when: always, callback: \"https://shop.example/hooks\" }") + "\ndelivery: { path: data, callbacks: { secrets: env:WEBHOOK_SECRET } }" },
+        { "delivery.callbacks", Callbacks("timeout: 5s") },
+        { "delivery.callbacks.secrets", Callbacks("timeout: 5s") },
+        { "delivery.callbacks.secrets", Delivery("callbacks: { secrets: [env:WEBHOOK_SECRET] }") },
+        { "delivery.callbacks.timeout", Callbacks("timeout: 5s") },
+        { "delivery.callbacks.ttl", Callbacks("ttl: 72h") },
+        { "delivery.callbacks.perHost", Callbacks("perHost: 1") },
+        { "delivery.callbacks.http", Callbacks("http: true") },
+        { "delivery.callbacks.ports", Callbacks("ports: [443, 8443]") },
+        { "delivery.callbacks.ports", Callbacks("ports: 8443") },
+        { "delivery.callbacks.networks", Callbacks("networks: [10.1.0.0/16]") },
     };
 
     /// <summary>What both must refuse.</summary>
@@ -314,6 +325,11 @@ public sealed class MalhaSchemaTests
         Delivery("attempts: 0"),
         Delivery("backoff: 1"),
         Delivery("credentialKeys: abc"),
+        Delivery("callbacks: {}"),
+        Callbacks("ports: 0"),
+        Callbacks("perHost: 0"),
+        Callbacks("networks: 10.0.0.0/8"),
+        Defer("callback: shop.example"),
         Defer("acks: 3"),
         Defer("acks: some"),
         Defer("key: path"),
@@ -535,6 +551,8 @@ public sealed class MalhaSchemaTests
     private static string Kafka(string keys) => Delivery($"engine: kafka, kafka: {{ bootstrap: broker:9092, {keys} }}");
 
     private static string Delivery(string keys) => Yaml.Edge + $"delivery: {{ path: data, {keys} }}";
+
+    private static string Callbacks(string keys) => Delivery($"callbacks: {{ secrets: env:WEBHOOK_SECRET, {keys} }}");
 
     private static string Defer(string keys) => In(Route, $"defer: {{ when: unavailable, {keys} }}") + "\ndelivery: { path: data }";
 

@@ -38,6 +38,7 @@ internal static class Yaml
         "SPACED" => "correct horse",
         "EMPTY" => "",
         "LONG_KEY" => "a-key-of-thirty-two-characters-or-more",
+        "WEBHOOK_SECRET" => "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
         "KEY_1" => "key-number-one",
         "KEY_2" => "key-number-two",
         "BILLING_KEY" or "BILLING_KEY_NEXT" or "PARTNER_KEY" or "PARTNER_KEY_NEXT" => $"the-{name}",

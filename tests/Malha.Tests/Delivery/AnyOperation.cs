@@ -35,6 +35,7 @@ internal static class AnyOperation
             Id = OperationId.Read(id), Owner = texts[0], Class = texts[1], Service = texts[2], Lane = texts[3], Key = texts[4], Method = texts[5], Target = texts[6],
             TraceParent = texts[7], Callback = texts[8], Headers = headers, SealedCredentials = credentials, BodyBytes = numbers[0], Position = numbers[1], Revision = numbers[2],
             Acks = acks, State = state, DeadCause = cause, AttemptCount = counts[0], Attempts = attempts, AnswerStatus = counts[1], Created = times[0], Due = times[1],
+            CallbackState = (CallbackState)(counts[0] % 5), CallbackDue = maybe[2], CallbackAttempts = counts[1] / 2, CallbackStatus = counts[1] % 600, CallbackProblem = texts[0],
             IsBehind = deduplicated, Refusals = counts[0] / 2, Route = texts[9], RequestId = texts[10], ClientAddress = texts[3], CameOverTls = !deduplicated, HasLostCredentials = deduplicated,
             Change = numbers[0] / 3, LogOffset = numbers[1] / 3, Expires = maybe[0], Finished = maybe[1], Forget = maybe[2],
             Deduplication = deduplicated ? Deduplication.Of(texts[9], texts[10], texts[5], texts[6], credentials) : null,

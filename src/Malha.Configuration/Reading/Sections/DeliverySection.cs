@@ -12,7 +12,7 @@ internal static class DeliverySection
     private static readonly Shape<string> Path = new TextShape<string>("a folder", "^.+$", ReadPath, path => path);
 
     public static Section<DeliveryConfig> Section { get; } =
-        new Section<DeliveryConfig>("the durable lane: engine, path, maxBody, credentialKeys, attempts, backoff, retention, deadLetterRetention, minFree, kafka", _ => new DeliveryConfig())
+        new Section<DeliveryConfig>("the durable lane: engine, path, maxBody, credentialKeys, attempts, backoff, retention, deadLetterRetention, minFree, kafka, callbacks", _ => new DeliveryConfig())
         .Optional("engine", Engine, Defaults.DeliveryEngine, d => d.Engine, (d, v) => d with { Engine = v },
             "What keeps the operations: a log on this machine's disk, or Apache Kafka, which several gateways share.")
         .Required("path", Path, d => d.Path, (d, v) => d with { Path = v },
@@ -33,7 +33,9 @@ internal static class DeliverySection
         .Optional("minFree", Forms.Size(1 << 20, 1L << 40), Defaults.DeliveryMinFree, d => d.MinFree, (d, v) => d with { MinFree = v },
             "Nothing is accepted while less is free on the disk of the log.")
         .Optional("kafka", KafkaSection.Section, "needed by engine: kafka", d => d.Kafka, (d, v) => d with { Kafka = v },
-            "Where Kafka is, and what is asked of it.");
+            "Where Kafka is, and what is asked of it.")
+        .Optional("callbacks", CallbacksSection.Section, "needed by defer.callback", d => d.Callbacks, (d, v) => d with { Callbacks = v },
+            "How the ends of operations are told to the addresses that routes name.");
 
     private static string? ReadPath(string text, out string path)
     {
@@ -50,10 +52,13 @@ internal static class DeferSection
     private static readonly Shape<DeferKey> Key = new TextShape<DeferKey>(
         "header:NAME, or client", "^(client|header:.+)$", ReadKey, key => key.ToString());
 
+    private static readonly Shape<Uri> Callback = new TextShape<Uri>(
+        "a URL such as https://shop.example/hooks", "^https?://.+$", ReadCallback, url => url.OriginalString);
+
     private static readonly Shape<bool> IdempotencyKey = new ChoiceShape<bool>(("optional", false), ("required", true));
 
     public static Section<DeferConfig> Section { get; } =
-        new Section<DeferConfig>("deferral: when, overloaded, acks, key, ttl, idempotencyKey", _ => new DeferConfig())
+        new Section<DeferConfig>("deferral: when, overloaded, acks, key, ttl, idempotencyKey, callback", _ => new DeferConfig())
         .Required("when", When, d => d.When, (d, v) => d with { When = v },
             "unavailable: when the service cannot be reached; always: every request; preferred: also when the client sends Prefer: respond-async.")
         .Optional("overloaded", new OrOffShape<int>(Forms.Integer(1, 1_000_000)), "off", d => d.Overloaded, (d, v) => d with { Overloaded = v },
@@ -66,7 +71,16 @@ internal static class DeferSection
             "After which an operation that still waits becomes a dead letter.")
         .Optional("idempotencyKey", IdempotencyKey, Defaults.DeferIdempotencyKey, d => d.RequiresIdempotencyKey, (d, v) => d with { RequiresIdempotencyKey = v },
             "Whether a request without Idempotency-Key is answered 400.")
-        .NotYet("callback");
+        .Optional("callback", Callback, "nobody is told", d => d.Callback, (d, v) => d with { Callback = v },
+            "Where an operation's end is told, in a POST that is signed as delivery.callbacks says.");
+
+    private static string? ReadCallback(string text, out Uri url)
+    {
+        var good = Uri.TryCreate(text, UriKind.Absolute, out var read) && read.Scheme is "http" or "https" && read is { Host.Length: > 0, UserInfo.Length: 0, Fragment.Length: 0 };
+        url = read!;
+        // Not repeated: it may hold a password.
+        return good ? null : "it is not an http or https URL without user and fragment";
+    }
 
     private static string? ReadKey(string text, out DeferKey key)
     {

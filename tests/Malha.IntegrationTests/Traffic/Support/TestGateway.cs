@@ -88,6 +88,8 @@ internal sealed class TestGateway : IAsyncDisposable
     {
         "KEY_1" => "key-number-one",
         "KEY_2" => "key-number-two",
+        "WEBHOOK_SECRET" => "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
+        "WEBHOOK_SECRET_NEXT" => "whsec_AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=",
         "LONG_KEY" => "a-key-of-thirty-two-characters-or-more",
         _ => null,
     };
