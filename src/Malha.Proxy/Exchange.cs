@@ -1,3 +1,4 @@
+using Malha.Proxy.Deferral;
 using System.Buffers;
 using Malha.Proxy.Admission;
 using Malha.Proxy.Balancing;
@@ -188,8 +189,8 @@ internal sealed class Exchange
     /// <summary>Whether it delivers an operation: it waits for no permit, and its attempt is not repeated here.</summary>
     public bool IsDelivery { get; set; }
 
-    /// <summary>Why it was accepted for later and not done; none when that was not the reason.</summary>
-    public Refusal Deferred { get; set; }
+    /// <summary>That it was accepted for later; null when it was not.</summary>
+    public DeferredRequest? Deferred { get; set; }
 
     /// <summary>Whether a server may have taken it for a request: something of it was sent.</summary>
     public bool MayHaveRun { get; set; }
@@ -310,7 +311,7 @@ internal sealed class Exchange
         Kept = null;
         Operation = null;
         IsDelivery = false;
-        Deferred = Refusal.None;
+        Deferred = null;
         MayHaveRun = false;
         Refusal = Refusal.None;
         IsCut = false;

@@ -141,7 +141,8 @@ internal static class OpsCommand
         return command;
     }
 
-    private static void Write(IAnsiConsole console, OperationView operation)
+    /// <summary>One operation and its history.</summary>
+    public static void Write(IAnsiConsole console, OperationView operation)
     {
         console.MarkupLineInterpolated($"[bold]{operation.State}[/]{(operation.Cause is { } cause ? ": " + cause : operation.WaitsFor is { } why ? ", waits for " + why : "")}");
         var facts = new Grid().AddColumn(new GridColumn().PadLeft(2).PadRight(2)).AddColumn();
@@ -179,6 +180,15 @@ internal static class OpsCommand
             yield return ("ended", Time(finished));
         if (operation.AnswerStatus is { } status)
             yield return ("answer", status.ToString(CultureInfo.InvariantCulture));
+        if (operation.Callback is { } callback)
+            yield return ("callback", Told(callback));
+    }
+
+    private static string Told(CallbackView callback)
+    {
+        var last = callback.Problem ?? callback.Status?.ToString(CultureInfo.InvariantCulture);
+        return $"{callback.State}, to {callback.Host}{(callback.Attempts > 0 ? $", {callback.Attempts} attempt{(callback.Attempts == 1 ? "" : "s")}" : "")}"
+            + $"{(last is null ? "" : ", last " + last)}{(callback.NextAttemptAt is { } next ? ", next " + Time(next) : "")}";
     }
 
     // Whoever has the address at hand copies it.

@@ -3,17 +3,18 @@ using System.Globalization;
 using Malha.Cli.Admin;
 using Malha.ControlPlane.Api;
 using Malha.ControlPlane.Api.Views;
+using Malha.Delivery.Operations;
 using Spectre.Console;
 
 namespace Malha.Cli.Commands;
 
-/// <summary><c>malha why ID</c>: what the gateway decided about a request, by which rule, and every attempt.</summary>
+/// <summary><c>malha why ID</c>: what the gateway decided about a request, by which rule, and every attempt; of an operation of the durable lane, what became of it.</summary>
 internal static class WhyCommand
 {
     public static Command Build()
     {
-        var id = new Argument<string>("ID") { Description = "The X-Request-Id of the answer, or the instance of its problem document" };
-        var command = new Command("why", "Tell why a request was refused, retried or given up") { id };
+        var id = new Argument<string>("ID") { Description = "The X-Request-Id of the answer, the instance of its problem document, or an operation of the durable lane" };
+        var command = new Command("why", "Tell why a request was refused, retried, deferred or given up") { id };
         return new AdminCommand().On(command, (session, parsed, cancellation) => RunAsync(session, parsed.GetValue(id)!, cancellation));
     }
 
@@ -22,6 +23,12 @@ internal static class WhyCommand
         // Whoever has a problem document at hand copies its instance.
         var id = given[(given.LastIndexOf('/') + 1)..];
         var reply = await session.Client.GetAsync("/api/v1/decisions/" + Uri.EscapeDataString(id), cancellation);
+        if (reply.Code == Usage.Bad && OperationId.TryParse(id, out _))
+        {
+            var operation = await session.Client.GetAsync("/api/v1/operations/" + id, cancellation);
+            if (operation.Code == Usage.Done)
+                return session.Done(operation.Body!, console => OpsCommand.Write(console, operation.Read(ApiJson.Default.OperationView)));
+        }
         if (reply.Code == Usage.Bad)
             return session.Fail(reply, "the id is the answer's X-Request-Id, and requestId in the access log; /api/v1/decisions has the latest ones");
         return reply.Code != Usage.Done ? session.Fail(reply) : session.Done(reply.Body!, console => Write(console, reply.Read(ApiJson.Default.DecisionView)));
@@ -48,7 +55,12 @@ internal static class WhyCommand
         yield return ("ended", $"{decision.At.UtcDateTime.ToString("yyyy-MM-dd HH:mm:ss.fff", CultureInfo.InvariantCulture)} UTC, after {Ms(decision.DurationMs)}");
         if (decision.Route is { } route)
             yield return ("route", decision.Service is { } service ? $"{route}, service {service}" : route);
-        if (decision.Refusal is not { } refusal)
+        if (decision.Deferred is { } deferred)
+        {
+            yield return ("operation", $"{deferred.Operation}, kept with acks {deferred.Acks} (malha why {deferred.Operation})");
+            yield return ("deferred", deferred.Why is { } why ? why.Title : "its route defers it, its client asked for it, or others of its key were before it");
+        }
+        if ((decision.Refusal ?? decision.Deferred?.Why) is not { } refusal)
             yield break;
         yield return ("type", refusal.Type);
         if (refusal.Detail is { } detail)

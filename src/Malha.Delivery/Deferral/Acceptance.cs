@@ -4,6 +4,7 @@ using Malha.Configuration;
 using Malha.Delivery.Log;
 using Malha.Delivery.Operations;
 using Malha.Proxy;
+using Malha.Proxy.Deferral;
 using Malha.Proxy.Http1;
 
 namespace Malha.Delivery.Deferral;
@@ -45,7 +46,7 @@ internal sealed class Acceptance(Lane lane)
         if (!result.IsAcknowledged)
             return NotKept(WhyNot(result.Outcome), why);
 
-        exchange.Deferred = why;
+        exchange.Deferred = new DeferredRequest(result.Id.ToString(), OperationNames.Of(operation.Acks), why);
         if (result.Outcome == LogOutcome.Done)
             lane.Dispatcher.Accepted(operation);
         return await _answer.SendAsync(exchange, kept.Preference, result.Id, result.Outcome == LogOutcome.Done ? operation : null, why);

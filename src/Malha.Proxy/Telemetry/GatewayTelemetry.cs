@@ -82,7 +82,7 @@ internal sealed class GatewayTelemetry
 
         exchange.Caller.Client?.State.Count(refusal);
 
-        var isDecision = refusal != RefusalKind.None || exchange.Attempts > 1 || exchange.AttemptLog.WasRefusedARetry;
+        var isDecision = refusal != RefusalKind.None || exchange.Attempts > 1 || exchange.AttemptLog.WasRefusedARetry || exchange.Deferred is not null;
         var isLogged = _accessLog is not null && model.AccessLog.Takes(exchange.Trace.Sample, status, refusal != RefusalKind.None);
         var tracer = exchange.Trace.IsRecorded ? Tracer : null;
         if (!isLogged && !isDecision && tracer is null)

@@ -38,6 +38,34 @@ public sealed class OperatorTests : IDisposable
     }
 
     [Fact]
+    public async Task Why_tells_that_a_request_was_deferred_and_what_became_of_its_operation()
+    {
+        await using var server = LedgerServer.Away();
+        await using var gateway = await StartAsync(server, "when: preferred, acks: leader");
+        var (away, awayOperation) = await DeferredAsync(gateway, "");
+        var (asked, askedOperation) = await DeferredAsync(gateway, "Prefer: respond-async\r\n");
+
+        var told = await OperatorCommand.RunAsync(gateway, "why", away);
+        Assert.Equal(0, told.Code);
+        Assert.Contains(awayOperation, told.Output, StringComparison.Ordinal);
+        var decision = (await OperatorCommand.RunAsync(gateway, "why", away, "--json")).Json;
+        var deferred = decision.GetProperty("deferred");
+        Assert.Equal(("deferred", 202, awayOperation, "leader"),
+            (decision.GetProperty("outcome").GetString(), decision.GetProperty("status").GetInt32(), deferred.GetProperty("operation").GetString(), deferred.GetProperty("acks").GetString()));
+        Assert.Equal("urn:malha:problem:connect-failed", deferred.GetProperty("why").GetProperty("type").GetString());
+        var wanted = (await OperatorCommand.RunAsync(gateway, "why", asked, "--json")).Json.GetProperty("deferred");
+        Assert.Equal((askedOperation, false), (wanted.GetProperty("operation").GetString(), wanted.TryGetProperty("why", out var why) && why.ValueKind != System.Text.Json.JsonValueKind.Null));
+
+        server.Come();
+        await Eventually.HoldsAsync(() => server.Entries.Count == 2 && gateway.Delivery.Lane!.Store.Depth("pay") == 0, "both are delivered");
+        var history = await OperatorCommand.RunAsync(gateway, "why", "/.malha/operations/" + awayOperation);
+        Assert.Equal(0, history.Code);
+        Assert.Contains("succeeded", history.Output, StringComparison.Ordinal);
+        Assert.Contains(away, history.Output, StringComparison.Ordinal);
+        Assert.Equal(1, (await OperatorCommand.RunAsync(gateway, "why", new string('0', 32))).Code);
+    }
+
+    [Fact]
     public async Task Dead_letters_are_replayed_one_by_one_or_by_their_cause_and_dropped()
     {
         await using var server = LedgerServer.Start();
@@ -78,12 +106,14 @@ public sealed class OperatorTests : IDisposable
         Assert.True(done.Code == 0, done.Error);
     }
 
-    private static async Task<string> AcceptAsync(RunningGateway gateway, string path)
+    private static async Task<string> AcceptAsync(RunningGateway gateway, string path) => (await DeferredAsync(gateway, "", path)).Operation;
+
+    private static async Task<(string Request, string Operation)> DeferredAsync(RunningGateway gateway, string fields, string path = "/pay")
     {
         await using var client = await Peer.ConnectAsync(gateway.Port);
-        await client.SendAsync(LaneGateway.Post(path));
+        await client.SendAsync(LaneGateway.Post(path, fields: fields));
         var answer = await client.ReadAnswerAsync("POST");
         Assert.True(answer.Status == 202, WireText.Text(answer.Body));
-        return answer.Value("Location")![(answer.Value("Location")!.LastIndexOf('/') + 1)..];
+        return (answer.Value("X-Request-Id")!, LaneGateway.IdOf(answer.Value("Location")!).ToString());
     }
 }

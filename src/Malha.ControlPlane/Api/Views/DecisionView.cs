@@ -12,7 +12,7 @@ namespace Malha.ControlPlane.Api.Views;
 /// <param name="Sequence">Counts decisions since the start.</param>
 /// <param name="TraceId">The W3C trace that the request belongs to.</param>
 /// <param name="At">When the request had come to its end.</param>
-/// <param name="Outcome">`refused`, `cancelled` (the client did not wait), `cut` (the answer broke off), `retried` (answered after more than one attempt) or `not-retried` (an endpoint's failure was passed on, since the policy allowed no other attempt).</param>
+/// <param name="Outcome">`deferred` (accepted for later), `refused`, `cancelled` (the client did not wait), `cut` (the answer broke off), `retried` (answered after more than one attempt) or `not-retried` (an endpoint's failure was passed on, since the policy allowed no other attempt).</param>
 /// <param name="Status">What the client was answered; 499 when it did not wait for it.</param>
 /// <param name="DurationMs">From the request's head to its end.</param>
 /// <param name="Client">The peer's address.</param>
@@ -23,11 +23,12 @@ namespace Malha.ControlPlane.Api.Views;
 /// <param name="Route">The route that took it; null when none did.</param>
 /// <param name="Service">The route's service.</param>
 /// <param name="Refusal">Why Malha answered or ended it itself; null when an endpoint's answer was passed on.</param>
+/// <param name="Deferred">That it was accepted for later; null when it was not.</param>
 /// <param name="AttemptCount">Attempts made.</param>
 /// <param name="Attempts">The first ones and the last.</param>
 public sealed record DecisionView(
     string Id, long Sequence, string TraceId, DateTimeOffset At, string Outcome, int Status, double DurationMs, string Client, string? ClientName, string Method, string Target,
-    string? Listener, string? Route, string? Service, RefusalView? Refusal, int AttemptCount, IReadOnlyList<AttemptView> Attempts)
+    string? Listener, string? Route, string? Service, RefusalView? Refusal, DeferredView? Deferred, int AttemptCount, IReadOnlyList<AttemptView> Attempts)
 {
     internal static DecisionView Of(Decision decision) => new(
         decision.RequestId,
@@ -36,6 +37,7 @@ public sealed record DecisionView(
         decision.Time,
         decision.Refusal.Kind switch
         {
+            RefusalKind.None when decision.Deferred is not null => "deferred",
             RefusalKind.None => decision.AttemptCount > 1 ? "retried" : "not-retried",
             RefusalKind.ClientGone => "cancelled",
             _ => decision.IsCut ? "cut" : "refused",
@@ -50,9 +52,16 @@ public sealed record DecisionView(
         decision.Route,
         decision.Service,
         decision.Refusal.IsNone ? null : RefusalView.Of(decision.Refusal),
+        decision.Deferred is { } deferred ? new DeferredView(deferred.Operation, deferred.Acks, deferred.Why.IsNone ? null : RefusalView.Of(deferred.Why)) : null,
         decision.AttemptCount,
         [.. decision.Attempts.Select(AttemptView.Of)]);
 }
+
+/// <summary>That a request was accepted for later.</summary>
+/// <param name="Operation">The operation's name: `operations/{id}` tells how it stands.</param>
+/// <param name="Acks">What was promised: none, leader or all.</param>
+/// <param name="Why">What kept it from being done at once; null: its route defers it in any case, its client asked for it, or others of its key were before it.</param>
+public sealed record DeferredView(string Operation, string Acks, RefusalView? Why);
 
 /// <summary>Which rule decided, and what was measured against which limit.</summary>
 /// <param name="Type">The problem type of the answer.</param>

@@ -1,3 +1,5 @@
+using Malha.Proxy.Deferral;
+
 namespace Malha.Proxy.Telemetry.Decisions;
 
 /// <summary>Something that Malha decided about a request, copied out of the log for whoever asks.</summary>
@@ -39,6 +41,9 @@ internal sealed record Decision
 
     /// <summary>None when the request was answered in the end, after a retry.</summary>
     public required Refusal Refusal { get; init; }
+
+    /// <summary>That it was accepted for later; null when it was not.</summary>
+    public required DeferredRequest? Deferred { get; init; }
 
     /// <summary>All attempts begun, of which the first and the last are told.</summary>
     public required int AttemptCount { get; init; }

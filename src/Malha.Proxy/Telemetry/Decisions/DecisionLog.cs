@@ -1,4 +1,5 @@
 using System.Text;
+using Malha.Proxy.Deferral;
 using Malha.Proxy.Telemetry.Logging;
 
 namespace Malha.Proxy.Telemetry.Decisions;
@@ -68,6 +69,7 @@ internal sealed class DecisionLog
         slot.Route = exchange.Route?.Name;
         slot.Service = exchange.Service?.Config.Name;
         slot.Refusal = exchange.Refusal;
+        slot.Deferred = exchange.Deferred;
         slot.AttemptCount = exchange.Attempts;
         slot.Kept = exchange.AttemptLog.Attempts.Length;
         exchange.AttemptLog.Attempts.CopyTo(slot.Attempts);
@@ -138,6 +140,7 @@ internal sealed class DecisionLog
         Route = slot.Route,
         Service = slot.Service,
         Refusal = slot.Refusal,
+        Deferred = slot.Deferred,
         AttemptCount = slot.AttemptCount,
         Attempts = [.. slot.Attempts[..Math.Clamp(slot.Kept, 0, AttemptLog.Kept)]],
     };
@@ -188,6 +191,7 @@ internal sealed class DecisionLog
         public string? Route;
         public string? Service;
         public Refusal Refusal;
+        public DeferredRequest? Deferred;
         public AttemptArray Attempts;
     }
 
