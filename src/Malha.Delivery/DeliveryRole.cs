@@ -4,7 +4,6 @@ using Malha.Delivery.Dispatch;
 using Malha.Delivery.Kafka;
 using Malha.Delivery.Log;
 using Malha.Proxy;
-using Malha.Proxy.Telemetry.Logging;
 
 namespace Malha.Delivery;
 
@@ -35,7 +34,7 @@ internal sealed class DeliveryRole : IAsyncDisposable
         if (gateway.Plane.Model.Config.Delivery is { } config && !role.TryOpen(config, out problem))
             return null;
         gateway.RoleMetrics = () => role.Lane is { } lane ? LaneMetricsReader.Read(lane) : [];
-        gateway.Telemetry.Events.Follow(role.OnEvent);
+        gateway.Changed += role.OnChanged;
         return role;
     }
 
@@ -52,18 +51,14 @@ internal sealed class DeliveryRole : IAsyncDisposable
 
     public async ValueTask DisposeAsync()
     {
-        _gateway.Telemetry.Events.Unfollow(OnEvent);
+        _gateway.Changed -= OnChanged;
         Volatile.Write(ref _ended, true);
         await Applied;
         await CloseAsync();
     }
 
-    // Under the log's lock: what takes time happens elsewhere, one after the other.
-    private void OnEvent(OperationalEvent entry)
-    {
-        if (entry.Name == "reloaded")
-            Volatile.Write(ref _applied, ApplyAfterAsync(Applied));
-    }
+    // What takes time happens elsewhere, one after the other.
+    private void OnChanged() => Volatile.Write(ref _applied, ApplyAfterAsync(Applied));
 
     private async Task ApplyAfterAsync(Task earlier)
     {

@@ -79,6 +79,9 @@ internal sealed class GatewayHost : IDisposable
     /// <summary>Whether it stops: it serves what it has, and should get nothing new.</summary>
     public bool IsDraining { get; private set; }
 
+    /// <summary>Raised when another configuration has come into force, before <see cref="ReloadAsync"/> ends: whoever hears it must not hold it up.</summary>
+    public event Action? Changed;
+
     public IReadOnlyCollection<ClientListener> Listeners => Volatile.Read(ref _listeners).Values;
 
     /// <summary>Makes a gateway and binds its listeners. Null with the problem when that is not possible.</summary>
@@ -156,6 +159,7 @@ internal sealed class GatewayHost : IDisposable
             before.RetireAllBut(model);
             Telemetry.Follow(model);
             _dns.Follow(config);
+            Changed?.Invoke();
             return null;
         }
         catch (Exception exception) when (exception is CryptographicException or IOException or UnauthorizedAccessException or ArgumentException)
