@@ -70,7 +70,8 @@ public sealed class OperationFormatTests
         Assert.Equal("None=1 Leader=2 All=3", Numbers<AckLevel>());
         Assert.Equal("Answered=1 ConnectionFailed=2 TimedOut=3 Reset=4 Refused=5", Numbers<AttemptResult>());
         Assert.Equal("None=0 Expired=1 Poison=2 CredentialExpired=3 Dropped=4 Undeliverable=5", Numbers<DeadCause>());
-        Assert.Equal("Attempt=1 Expiry=2 Forget=3", Numbers<Malha.Delivery.Log.DueKind>());
+        Assert.Equal("None=0 Pending=1 Delivered=2 Gone=3 GivenUp=4", Numbers<CallbackState>());
+        Assert.Equal("Attempt=1 Expiry=2 Forget=3 Callback=4", Numbers<Malha.Delivery.Log.DueKind>());
     }
 
     [Fact]
