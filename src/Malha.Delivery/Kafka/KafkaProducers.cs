@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using Confluent.Kafka;
 using Malha.Delivery.Operations;
 
@@ -22,34 +23,40 @@ internal sealed class KafkaProducers(KafkaClients clients) : IDisposable
     private static readonly TimeSpan LastWords = TimeSpan.FromSeconds(5);
 
     private readonly Lock _lock = new();
-    private readonly Dictionary<AckLevel, IProducer<byte[], byte[]>> _producers = [];
+    private readonly Dictionary<AckLevel, Line> _lines = [];
     private bool _closed;
 
-    /// <summary>Sends a record; never waits for room, and never throws for what Kafka does.</summary>
+    /// <summary>Sends a record; never waits for room, and never throws for what Kafka does. It always ends: at the latest when its producer does.</summary>
     public Task<Sent> SendAsync(AckLevel acks, TopicPartition to, byte[] key, byte[]? value)
     {
-        if (Of(acks) is not { } producer)
-            return Task.FromResult(Sent.Failed);
+        Line? line = null;
         var sent = new TaskCompletionSource<Sent>(TaskCreationOptions.RunContinuationsAsynchronously);
         try
         {
-            producer.Produce(to, new Message<byte[], byte[]> { Key = key, Value = value! }, report =>
+            line = Of(acks);
+            if (line is null)
+                return Task.FromResult(Sent.Failed);
+            line.Pending[sent] = 0;
+            line.Producer.Produce(to, new Message<byte[], byte[]> { Key = key, Value = value! }, report =>
             {
+                line.Pending.TryRemove(sent, out _);
                 if (report.Error.IsFatal)
-                    Replace(acks, producer);
+                    Replace(acks, line);
                 sent.TrySetResult(report.Error.IsError ? Sent.Failed : Sent.Stored);
             });
             return sent.Task;
         }
         catch (KafkaException refused)
         {
-            if (refused.Error.IsFatal)
-                Replace(acks, producer);
+            line?.Pending.TryRemove(sent, out _);
+            if (refused.Error.IsFatal && line is not null)
+                Replace(acks, line);
             return Task.FromResult(refused.Error.Code == ErrorCode.Local_QueueFull ? Sent.Full : Sent.Failed);
         }
-        catch (ObjectDisposedException)
+        catch (InvalidOperationException)
         {
-            // Replaced meanwhile.
+            // Replaced meanwhile; or librdkafka does not take its settings: a file of a certificate has gone, say.
+            line?.Pending.TryRemove(sent, out _);
             return Task.FromResult(Sent.Failed);
         }
     }
@@ -57,41 +64,61 @@ internal sealed class KafkaProducers(KafkaClients clients) : IDisposable
     /// <summary>Sends what is queued, for a while.</summary>
     public void Dispose()
     {
-        IProducer<byte[], byte[]>[] all;
+        Line[] all;
         lock (_lock)
         {
             _closed = true;
-            all = [.. _producers.Values];
-            _producers.Clear();
+            all = [.. _lines.Values];
+            _lines.Clear();
         }
-        Parallel.ForEach(all, producer =>
-        {
-            producer.Flush(LastWords);
-            producer.Dispose();
-        });
+        Parallel.ForEach(all, line => line.Dispose());
     }
 
-    private IProducer<byte[], byte[]>? Of(AckLevel acks)
+    private Line? Of(AckLevel acks)
     {
         lock (_lock)
         {
             if (_closed)
                 return null;
-            if (!_producers.TryGetValue(acks, out var producer))
-                _producers.Add(acks, producer = clients.Producer(acks));
-            return producer;
+            if (!_lines.TryGetValue(acks, out var line))
+                _lines.Add(acks, line = new Line(clients.Producer(acks)));
+            return line;
         }
     }
 
-    private void Replace(AckLevel acks, IProducer<byte[], byte[]> failed)
+    private void Replace(AckLevel acks, Line failed)
     {
         lock (_lock)
         {
-            if (!_producers.TryGetValue(acks, out var current) || current != failed)
+            if (!_lines.TryGetValue(acks, out var current) || current != failed)
                 return;
-            _producers.Remove(acks);
+            _lines.Remove(acks);
         }
         // Not here: this may be its own thread.
         _ = Task.Run(failed.Dispose);
+    }
+
+    /// <summary>A producer, and what it has not reported on. What it has not when it ends, it never will: whoever waits for that must be told so, or waits for ever.</summary>
+    private sealed class Line(IProducer<byte[], byte[]> producer) : IDisposable
+    {
+        public IProducer<byte[], byte[]> Producer => producer;
+
+        public ConcurrentDictionary<TaskCompletionSource<Sent>, byte> Pending { get; } = new();
+
+        public void Dispose()
+        {
+            try
+            {
+                producer.Flush(LastWords);
+            }
+            catch (KafkaException)
+            {
+                // One that has failed for good has nothing more to send.
+            }
+            producer.Dispose();
+            foreach (var sent in Pending.Keys)
+                sent.TrySetResult(Sent.Failed);
+            Pending.Clear();
+        }
     }
 }

@@ -109,8 +109,9 @@ internal sealed class KafkaReader : IDisposable
                 else
                     ReadOn();
             }
-            catch (Exception failed) when (failed is KafkaException or IOException)
+            catch (Exception failed) when (failed is KafkaException or IOException or InvalidOperationException)
             {
+                // The last: librdkafka does not take its settings, as a certificate's file has changed. What leaves this thread would end the gateway.
                 Volatile.Write(ref _problem, failed.Message);
             }
             _owned.Clear();

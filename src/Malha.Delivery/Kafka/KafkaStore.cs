@@ -90,10 +90,20 @@ internal sealed class KafkaStore : IOperationStore
         if (view is null)
             return (seen.Message, null);
         var (kept, spill) = EmbeddedLog.Open(log with { Path = Path.Combine(log.Path, "spill") }, time);
-        if (spill is not null)
-            return (null, new KafkaStore(config, time, view, spill, delivers));
+        var problem = kept.Message;
+        try
+        {
+            if (spill is not null)
+                return (null, new KafkaStore(config, time, view, spill, delivers));
+        }
+        catch (InvalidOperationException refused)
+        {
+            // librdkafka does not take its settings: a certificate that it cannot read, say.
+            problem = $"delivery.kafka: {refused.Message}";
+            spill!.DisposeAsync().AsTask().GetAwaiter().GetResult();
+        }
         view.DisposeAsync().AsTask().GetAwaiter().GetResult();
-        return (kept.Message, null);
+        return (problem, null);
     }
 
     public Durability DurabilityOf(Operation operation) => _spill.Has(operation.Id) ? _spill.Log.DurabilityOf(operation) : operation.Acks switch
@@ -274,13 +284,13 @@ internal sealed class KafkaStore : IOperationStore
             return await _spill.AcceptAsync(operation, body, cancellation);
         var sending = _producers.SendAsync(
             operation.Acks, new TopicPartition(topic, KafkaNames.PartitionOf(operation)), KafkaNames.KeyOf(operation), KafkaRecords.Write(new KafkaRecord(operation, body, null)));
-        if (operation.Acks == AckLevel.None)
+        if (operation.Acks == AckLevel.None && !sending.IsCompleted)
             return SentUnseen(operation, body, sending);
         await Task.WhenAny(sending, Task.Delay(_isLate ? ShortestWait : LongestWait, _time, cancellation));
-        if (sending.IsCompleted && await sending is var sent and not Sent.Failed)
+        if (sending.IsCompleted && await sending == Sent.Stored)
         {
             _isLate = false;
-            return new LogResult(sent == Sent.Stored ? LogOutcome.Done : LogOutcome.Full, operation.Id);
+            return new LogResult(LogOutcome.Done, operation.Id);
         }
         _isLate = true;
         var spilled = await _spill.AcceptAsync(operation, body, cancellation);
@@ -291,8 +301,6 @@ internal sealed class KafkaStore : IOperationStore
     // Told before it is sent; should Kafka not take it after all, the disk may.
     private LogResult SentUnseen(Operation operation, ReadOnlyMemory<byte> body, Task<Sent> sending)
     {
-        if (sending is { IsCompleted: true, Result: Sent.Full })
-            return new LogResult(LogOutcome.Full, operation.Id);
         _ = SpillUnsentAsync();
         return new LogResult(LogOutcome.Done, operation.Id);
 
@@ -349,7 +357,8 @@ internal sealed class KafkaStore : IOperationStore
         {
             while (await timer.WaitForNextTickAsync(_stopping.Token))
             {
-                if (_isLate || Problem is not null)
+                // That requests were late once says nothing: with none that comes after it, nothing would say that Kafka is back.
+                if (Problem is not null)
                     continue;
                 // Those of the last second may still be under way: sent twice they are the same.
                 await Task.WhenAll(_unpublished.Keys.Take(1000).Select(PublishAsync)).WaitAsync(_stopping.Token);
