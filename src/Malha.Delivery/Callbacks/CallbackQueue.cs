@@ -144,5 +144,7 @@ internal sealed class CallbackQueue(string host, Lane lane, CallbackSender sende
             }
             current = (await lane.Store.FindAsync(operation.Id, stopping)).Value;
         }
+        // What cannot be stored, of a full disk say, is due still: told again at once, it would be for as long as that lasts.
+        await Task.Delay(LongestRest, lane.Time, stopping);
     }
 }
