@@ -60,7 +60,6 @@ internal sealed class AttemptLoop
         exchange.BeginTimeout(_plane.Wheel, now);
         // As soon as there is something to copy, and before a refusal: a mirror is to see what comes, not what is let pass.
         if (!exchange.IsDelivery)
-            if (!exchange.IsDelivery)
             exchange.Target!.Mirror?.Copy(exchange, _plane);
         while (exchange.Cancelled == CancelReason.None)
         {

@@ -3,6 +3,7 @@ using System.Net;
 using System.Net.Http.Headers;
 using System.Net.Sockets;
 using Malha.Configuration;
+using Malha.Proxy.Transport;
 
 namespace Malha.Delivery.Callbacks;
 
@@ -89,7 +90,7 @@ internal sealed class CallbackClient(Func<CallbacksConfig?> config, TimeProvider
         }
     }
 
-    private async Task<NetworkStream> ConnectAsync(DnsEndPoint to, CancellationToken cancellation)
+    private async Task<OffEngineStream> ConnectAsync(DnsEndPoint to, CancellationToken cancellation)
     {
         var found = IPAddress.TryParse(to.Host.Trim('[', ']'), out var literal) ? [literal] : await resolve(to.Host, cancellation);
         IReadOnlyList<IPNetwork> allowed = config()?.Networks ?? [];
@@ -98,20 +99,13 @@ internal sealed class CallbackClient(Func<CallbacksConfig?> config, TimeProvider
             throw found.Length > 0 ? new RefusedAddressException() : new SocketException((int)SocketError.HostNotFound);
         for (var index = 0; ; index++)
         {
-            var socket = new Socket(good[index].AddressFamily, SocketType.Stream, ProtocolType.Tcp) { NoDelay = true };
             try
             {
-                await socket.ConnectAsync(new IPEndPoint(good[index], to.Port), cancellation);
-                return new NetworkStream(socket, ownsSocket: true);
+                return await OffEngineStream.ConnectAsync(new IPEndPoint(good[index], to.Port), cancellation);
             }
             catch (SocketException) when (index + 1 < good.Length)
             {
-                socket.Dispose();
-            }
-            catch
-            {
-                socket.Dispose();
-                throw;
+                // The next one, then.
             }
         }
     }

@@ -1,3 +1,4 @@
+using System.Net;
 using System.Net.Sockets;
 
 namespace Malha.Proxy.Transport;
@@ -15,6 +16,24 @@ internal sealed class OffEngineStream(Socket socket) : Stream
     public Action? Closed
     {
         init => _closed = value;
+    }
+
+    /// <summary>Connects. Also when that failed the caller goes on on the thread pool.</summary>
+    public static async ValueTask<OffEngineStream> ConnectAsync(EndPoint address, CancellationToken cancellation)
+    {
+        var socket = new Socket(SocketType.Stream, ProtocolType.Tcp) { NoDelay = true };
+        try
+        {
+            await socket.ConnectAsync(address, cancellation);
+        }
+        catch
+        {
+            socket.Dispose();
+            await HopAsync();
+            throw;
+        }
+        await HopAsync();
+        return new OffEngineStream(socket);
     }
 
     public override bool CanRead => true;

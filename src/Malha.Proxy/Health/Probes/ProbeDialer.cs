@@ -14,20 +14,7 @@ internal sealed class ProbeDialer(EndpointConfig endpoint, SslClientAuthenticati
     {
         var host = endpoint.Url.Host.Trim('[', ']');
         EndPoint address = IPAddress.TryParse(host, out var ip) ? new IPEndPoint(ip, endpoint.Url.Port) : new DnsEndPoint(host, endpoint.Url.Port);
-        var socket = new Socket(SocketType.Stream, ProtocolType.Tcp) { NoDelay = true };
-        try
-        {
-            await socket.ConnectAsync(address, cancellation);
-        }
-        catch
-        {
-            socket.Dispose();
-            await OffEngineStream.HopAsync();
-            throw;
-        }
-        await OffEngineStream.HopAsync();
-
-        var stream = new OffEngineStream(socket);
+        var stream = await OffEngineStream.ConnectAsync(address, cancellation);
         if (tls is null)
             return stream;
         var secure = new SslStream(stream);

@@ -165,19 +165,6 @@ internal sealed class OtlpClient : IDisposable
     private static async ValueTask<Stream> DialAsync(DnsEndPoint endpoint, CancellationToken cancellation)
     {
         EndPoint address = IPAddress.TryParse(endpoint.Host.Trim('[', ']'), out var ip) ? new IPEndPoint(ip, endpoint.Port) : endpoint;
-        var socket = new Socket(SocketType.Stream, ProtocolType.Tcp) { NoDelay = true };
-        try
-        {
-            await socket.ConnectAsync(address, cancellation);
-        }
-        catch
-        {
-            socket.Dispose();
-            await OffEngineStream.HopAsync();
-            throw;
-        }
-        // Completions are inline in this process: what follows must not run on the thread that carries traffic.
-        await OffEngineStream.HopAsync();
-        return new OffEngineStream(socket);
+        return await OffEngineStream.ConnectAsync(address, cancellation);
     }
 }
